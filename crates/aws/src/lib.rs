@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+mod arn;
+mod clock;
+mod error;
+mod inspect;
+mod policy;
+mod policy_check;
+mod profile;
+mod setup;
+mod subscription;
+
+pub use arn::{ArnError, QueueArn, QueueUrl, RuleArn, TopicArn};
+pub use clock::{ClockFinding, MAX_CLOCK_SKEW};
+pub use error::AwsError;
+pub use inspect::{
+    CredentialsFacts, Inspection, QueueFacts, QueueWarning, RawDelivery, SubscriptionFinding,
+    TopicInspection, credentials, inspect,
+};
+pub use policy::{Merged, PolicyChange, PolicyError, Senders, merge};
+pub use policy_check::{PolicyGap, check};
+pub use profile::{Account, CredentialsSource, Endpoints, Partition, sdk_config, sns_client, sqs_client};
+pub use setup::{PolicyAct, SetupError, SetupReport, SubscriptionAct, TopicReport, Wanted, setup};

@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+mod outbox;
+mod runner;
+mod wake;
+
+pub use outbox::{Outbox, OutboxConfig};
+pub use runner::{JobError, JobRunner};
+pub use wake::WakeRunner;

@@ -1,0 +1,188 @@
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{counter, histogram};
+use stallkeeper_lifecycle::Timestamp;
+use stallkeeper_persistence::{Job, JobKind, JobStore, StoreError};
+use stallkeeper_runtime::{Backoff, WallClock, redelivery_delay, sleep_or_cancelled};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{JobError, JobRunner};
+
+/// How long an error's words may be that are kept with a job.
+const ERROR_CHARS_MAX: usize = 500;
+
+/// The bounds of the loop.
+#[derive(Clone, Debug)]
+pub struct OutboxConfig {
+    /// How many jobs run side by side.
+    pub concurrency: u32,
+    /// How long a job may run before another worker may take it.
+    pub lease: Duration,
+    /// How long to sleep at the most before looking for jobs that other workers stored.
+    pub poll: Duration,
+    /// How often a job is tried.
+    pub attempts_max: i32,
+    /// The delay after a first failure.
+    pub retry_base: Duration,
+    /// The longest delay after a failure.
+    pub retry_cap: Duration,
+}
+
+impl Default for OutboxConfig {
+    fn default() -> Self {
+        Self {
+            concurrency: 64,
+            lease: Duration::from_mins(1),
+            poll: Duration::from_secs(5),
+            attempts_max: 20,
+            retry_base: Duration::from_secs(1),
+            retry_cap: Duration::from_mins(5),
+        }
+    }
+}
+
+/// Runs stored jobs.
+pub struct Outbox {
+    store: Arc<dyn JobStore>,
+    clock: Arc<dyn WallClock>,
+    runners: BTreeMap<JobKind, Arc<dyn JobRunner>>,
+    jobs_written: Arc<Notify>,
+    config: OutboxConfig,
+}
+
+impl Outbox {
+    /// A loop over the jobs of `store`; `jobs_written` tells it that this worker stored some.
+    pub fn new(
+        store: Arc<dyn JobStore>,
+        clock: Arc<dyn WallClock>,
+        jobs_written: Arc<Notify>,
+        config: OutboxConfig,
+    ) -> Self {
+        Self { store, clock, runners: BTreeMap::new(), jobs_written, config }
+    }
+
+    /// Has jobs of a kind run by `runner`.
+    #[must_use]
+    pub fn with_runner(mut self, kind: JobKind, runner: Arc<dyn JobRunner>) -> Self {
+        self.runners.insert(kind, runner);
+        self
+    }
+
+    /// Runs jobs until `stop`; what runs then is finished.
+    pub async fn run(&self, stop: &CancellationToken) {
+        let mut backoff = Backoff::new(self.config.retry_base, self.config.retry_cap);
+        while !stop.is_cancelled() {
+            match self.run_due().await {
+                Ok(0) => self.wait(stop).await,
+                Ok(_) => backoff.reset(),
+                Err(error) => {
+                    let delay = backoff.next_delay();
+                    tracing::warn!(
+                        error = &error as &dyn Error,
+                        ?delay,
+                        "jobs cannot be read, will try again"
+                    );
+                    let _stopped = sleep_or_cancelled(stop, delay).await;
+                }
+            }
+        }
+    }
+
+    /// Runs what is due now, side by side; answers how many jobs that were.
+    ///
+    /// # Errors
+    /// Where the store cannot hand out jobs; failures of jobs are stored with them.
+    pub async fn run_due(&self) -> Result<usize, StoreError> {
+        let jobs = self.store.claim_jobs(self.now(), self.config.lease, self.config.concurrency).await?;
+        let count = jobs.len();
+        let mut running = JoinSet::new();
+        for job in jobs {
+            let Some(runner) = self.runners.get(&job.kind).cloned() else {
+                self.give_up(&job, &format!("nothing in this worker runs jobs of the kind {}", job.kind))
+                    .await?;
+                continue;
+            };
+            running.spawn(async move {
+                let started = Instant::now();
+                let result = runner.run(&job).await;
+                (job, result, started.elapsed())
+            });
+        }
+        while let Some(joined) = running.join_next().await {
+            match joined {
+                Ok((job, result, took)) => {
+                    histogram!("stallkeeper_job_seconds", "kind" => job.kind.as_str())
+                        .record(took.as_secs_f64());
+                    self.settle(&job, result).await?;
+                }
+                // The lease of the job ends by itself, and it is tried again.
+                Err(panic) => tracing::error!(error = %panic, "a job panicked"),
+            }
+        }
+        Ok(count)
+    }
+
+    async fn settle(&self, job: &Job, result: Result<(), JobError>) -> Result<(), StoreError> {
+        match result {
+            Ok(()) => {
+                count(job.kind, "done");
+                self.store.finish_job(job).await
+            }
+            Err(JobError::Retry(error)) if job.attempts < self.config.attempts_max => {
+                let attempts = u32::try_from(job.attempts).unwrap_or(1);
+                let delay = redelivery_delay(attempts, self.config.retry_base, self.config.retry_cap);
+                count(job.kind, "retried");
+                self.store.retry_job(job, self.now().plus(delay), &words(&*error)).await
+            }
+            Err(JobError::Retry(error) | JobError::GiveUp(error)) => self.give_up(job, &words(&*error)).await,
+        }
+    }
+
+    async fn give_up(&self, job: &Job, why: &str) -> Result<(), StoreError> {
+        count(job.kind, "failed");
+        tracing::error!(
+            subscription = %job.key, kind = %job.kind, attempts = job.attempts, why,
+            "a job is given up; `stallkeeper jobs retry` tries it again"
+        );
+        self.store.fail_job(job, why).await
+    }
+
+    async fn wait(&self, stop: &CancellationToken) {
+        let until_next = match self.store.next_job_at().await {
+            Ok(Some(at)) => at.since(self.now()).min(self.config.poll),
+            Ok(None) => self.config.poll,
+            // The claim that follows meets the same fault, and says so.
+            Err(_) => Duration::ZERO,
+        };
+        tokio::select! {
+            _stopped = sleep_or_cancelled(stop, until_next) => {}
+            () = self.jobs_written.notified() => {}
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from(self.clock.now())
+    }
+}
+
+fn count(kind: JobKind, outcome: &'static str) {
+    counter!("stallkeeper_jobs_total", "kind" => kind.as_str(), "outcome" => outcome).increment(1);
+}
+
+/// An error with its causes, in one line.
+fn words(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line.chars().take(ERROR_CHARS_MAX).collect()
+}

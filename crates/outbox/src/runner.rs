@@ -1,0 +1,23 @@
+use async_trait::async_trait;
+use stallkeeper_persistence::Job;
+
+/// Runs one kind of job.
+#[async_trait]
+pub trait JobRunner: Send + Sync + 'static {
+    /// Runs a job; it may have been run before by a worker that died.
+    ///
+    /// # Errors
+    /// [`JobError`] says whether trying again can help.
+    async fn run(&self, job: &Job) -> Result<(), JobError>;
+}
+
+/// Why a job was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// Try again later.
+    #[error("will be tried again")]
+    Retry(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Trying again is useless.
+    #[error("given up")]
+    GiveUp(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

@@ -1,0 +1,287 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::PgConnection;
+use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
+use stallkeeper_persistence::{
+    Job, JobCounts, JobKind, JobRecord, JobState, JobStore, NewJob, Page, StoreError,
+};
+use time::OffsetDateTime;
+
+use crate::PostgresStore;
+use crate::error::store_error;
+use crate::moment::{moment, moments};
+
+/// Stores jobs, each in the place of an unfinished one.
+///
+/// A lease stays: the runner that has the older job ends first, and only then is the newer one handed out.
+pub(crate) async fn put(connection: &mut PgConnection, jobs: &[NewJob]) -> Result<(), StoreError> {
+    let subscriptions: Vec<String> = jobs.iter().map(|job| job.key.to_string()).collect();
+    let kinds: Vec<&str> = jobs.iter().map(|job| job.kind.as_str()).collect();
+    let states: Vec<&str> = jobs.iter().map(|job| job.kind.first_state().as_str()).collect();
+    let due_at = moments(jobs.iter().map(|job| job.due_at))?;
+    let payloads: Vec<&str> = jobs.iter().map(|job| job.payload.as_str()).collect();
+    sqlx::query!(
+        r#"
+        INSERT INTO jobs AS old (subscription, kind, state, due_at, payload)
+        SELECT subscription, kind, state, due_at, payload
+        FROM UNNEST($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
+            AS new (subscription, kind, state, due_at, payload)
+        ORDER BY subscription COLLATE "C", kind COLLATE "C"
+        ON CONFLICT (subscription, kind) DO UPDATE
+        SET state = EXCLUDED.state, due_at = EXCLUDED.due_at, payload = EXCLUDED.payload,
+            version = old.version + 1, attempts = 0, last_error = NULL
+        "#,
+        &subscriptions,
+        &kinds as &[&str],
+        &states as &[&str],
+        &due_at,
+        &payloads as &[&str],
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(store_error)
+}
+
+struct Row {
+    subscription: String,
+    kind: String,
+    state: String,
+    due_at: OffsetDateTime,
+    payload: String,
+    version: i64,
+    attempts: i32,
+    leased_until: Option<OffsetDateTime>,
+    last_error: Option<String>,
+}
+
+impl Row {
+    fn read(self) -> Result<JobRecord, StoreError> {
+        let key =
+            self.subscription.parse().map_err(|error| StoreError::unreadable("jobs.subscription", error))?;
+        Ok(JobRecord {
+            job: Job {
+                key,
+                kind: self.kind.parse()?,
+                payload: self.payload,
+                version: self.version,
+                attempts: self.attempts,
+            },
+            state: self.state.parse()?,
+            due_at: self.due_at.into(),
+            leased_until: self.leased_until.map(Into::into),
+            last_error: self.last_error,
+        })
+    }
+}
+
+/// A newer job has taken the place of one that has ended: its runner's lease goes, so that the newer one can
+/// be handed out, unless it was already.
+async fn release(store: &PostgresStore, ended: &Job) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"
+        UPDATE jobs SET leased_until = NULL
+        WHERE subscription = $1 AND kind = $2 AND version > $3 AND attempts = 0
+        "#,
+        ended.key.to_string(),
+        ended.kind.as_str(),
+        ended.version,
+    )
+    .execute(&store.pool)
+    .await
+    .map(drop)
+    .map_err(store_error)
+}
+
+async fn claim(
+    store: &PostgresStore,
+    now: OffsetDateTime,
+    leased_until: OffsetDateTime,
+    limit: u32,
+) -> Result<Vec<Job>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        WITH ready AS MATERIALIZED (
+            SELECT subscription, kind, ready_at FROM jobs
+            WHERE state = 'due' AND ready_at <= $1 ORDER BY ready_at, subscription, kind LIMIT $3
+            FOR UPDATE SKIP LOCKED
+        ), leased AS (
+            UPDATE jobs SET leased_until = $2, attempts = jobs.attempts + 1
+            FROM ready WHERE jobs.subscription = ready.subscription AND jobs.kind = ready.kind
+            RETURNING jobs.*, ready.ready_at AS was_ready_at
+        )
+        SELECT subscription, kind, state, due_at, payload, version, attempts, leased_until, last_error
+        FROM leased ORDER BY was_ready_at, subscription, kind
+        "#,
+        now,
+        leased_until,
+        i64::from(limit),
+    )
+    .fetch_all(&store.pool)
+    .await
+    .map_err(store_error)?;
+    rows.into_iter().map(|row| Ok(row.read()?.job)).collect()
+}
+
+#[async_trait]
+impl JobStore for PostgresStore {
+    async fn claim_jobs(&self, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Job>, StoreError> {
+        let leased_until = moment(now.plus(lease))?;
+        let now = moment(now)?;
+        self.bounded(claim(self, now, leased_until, limit)).await
+    }
+
+    async fn finish_job(&self, job: &Job) -> Result<(), StoreError> {
+        self.bounded(async {
+            let done = sqlx::query!(
+                "DELETE FROM jobs WHERE subscription = $1 AND kind = $2 AND version = $3",
+                job.key.to_string(),
+                job.kind.as_str(),
+                job.version,
+            )
+            .execute(&self.pool)
+            .await
+            .map_err(store_error)?;
+            if done.rows_affected() == 0 { release(self, job).await } else { Ok(()) }
+        })
+        .await
+    }
+
+    async fn retry_job(&self, job: &Job, due_at: Timestamp, error: &str) -> Result<(), StoreError> {
+        let due_at = moment(due_at)?;
+        self.bounded(async {
+            let done = sqlx::query!(
+                r#"
+                UPDATE jobs SET due_at = $5, last_error = $6, leased_until = NULL
+                WHERE subscription = $1 AND kind = $2 AND version = $3 AND attempts = $4
+                "#,
+                job.key.to_string(),
+                job.kind.as_str(),
+                job.version,
+                job.attempts,
+                due_at,
+                error,
+            )
+            .execute(&self.pool)
+            .await
+            .map_err(store_error)?;
+            if done.rows_affected() == 0 { release(self, job).await } else { Ok(()) }
+        })
+        .await
+    }
+
+    async fn fail_job(&self, job: &Job, error: &str) -> Result<(), StoreError> {
+        self.bounded(async {
+            let done = sqlx::query!(
+                r#"
+                UPDATE jobs SET state = $5, last_error = $6, leased_until = NULL
+                WHERE subscription = $1 AND kind = $2 AND version = $3 AND attempts = $4
+                "#,
+                job.key.to_string(),
+                job.kind.as_str(),
+                job.version,
+                job.attempts,
+                JobState::Failed.as_str(),
+                error,
+            )
+            .execute(&self.pool)
+            .await
+            .map_err(store_error)?;
+            if done.rows_affected() == 0 { release(self, job).await } else { Ok(()) }
+        })
+        .await
+    }
+
+    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.bounded(async {
+            let next = sqlx::query_scalar!("SELECT min(ready_at) FROM jobs WHERE state = 'due'")
+                .fetch_one(&self.pool)
+                .await
+                .map_err(store_error)?;
+            Ok(next.map(Timestamp::from))
+        })
+        .await
+    }
+
+    async fn jobs(
+        &self,
+        state: JobState,
+        page: &Page<(SubscriptionKey, JobKind)>,
+    ) -> Result<Vec<JobRecord>, StoreError> {
+        let (subscription, kind) = match &page.after {
+            Some((key, kind)) => (key.to_string(), kind.as_str()),
+            None => (String::new(), ""),
+        };
+        self.bounded(async {
+            let rows = sqlx::query_as!(
+                Row,
+                r#"
+                SELECT subscription, kind, state, due_at, payload, version, attempts, leased_until, last_error
+                FROM jobs WHERE state = $1 AND (subscription, kind) > ($2, $3)
+                ORDER BY subscription, kind LIMIT $4
+                "#,
+                state.as_str(),
+                subscription,
+                kind,
+                page.rows(),
+            )
+            .fetch_all(&self.pool)
+            .await
+            .map_err(store_error)?;
+            rows.into_iter().map(Row::read).collect()
+        })
+        .await
+    }
+
+    async fn revive_job(
+        &self,
+        key: &SubscriptionKey,
+        kind: JobKind,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let now = moment(now)?;
+        self.bounded(async {
+            let done = sqlx::query!(
+                r#"
+                UPDATE jobs
+                SET state = $4, due_at = $5, version = version + 1, attempts = 0, leased_until = NULL
+                WHERE subscription = $1 AND kind = $2 AND state = $3
+                "#,
+                key.to_string(),
+                kind.as_str(),
+                JobState::Failed.as_str(),
+                JobState::Due.as_str(),
+                now,
+            )
+            .execute(&self.pool)
+            .await
+            .map_err(store_error)?;
+            Ok(done.rows_affected() == 1)
+        })
+        .await
+    }
+
+    async fn job_counts(&self) -> Result<JobCounts, StoreError> {
+        self.bounded(async {
+            let counts = sqlx::query!(
+                r#"
+                SELECT
+                    (SELECT count(*) FROM jobs WHERE state = 'parked') AS "parked!",
+                    (SELECT count(*) FROM jobs WHERE state = 'due') AS "due!",
+                    (SELECT count(*) FROM jobs WHERE state = 'failed') AS "failed!"
+                "#
+            )
+            .fetch_one(&self.pool)
+            .await
+            .map_err(store_error)?;
+            Ok(JobCounts {
+                parked: counts.parked.unsigned_abs(),
+                due: counts.due.unsigned_abs(),
+                failed: counts.failed.unsigned_abs(),
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod commit;
+mod connect;
+mod error;
+mod history;
+mod housekeeping;
+mod inbox;
+mod job;
+mod migrate;
+mod moment;
+mod quarantine;
+mod subscription;
+
+pub use connect::{ConnectError, Options, PostgresStore};
+pub use migrate::{MigrateError, SchemaState};

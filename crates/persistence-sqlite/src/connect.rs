@@ -1,0 +1,184 @@
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection};
+use stallkeeper_persistence::StoreError;
+use tokio::time::Instant;
+
+use crate::error::{Code, bounded};
+use crate::writer::Writer;
+
+/// The log file is cut to this size after a checkpoint, so that one burst does not keep the disk.
+const LOG_BYTES_MAX: &str = "67108864";
+
+/// How long to wait before a file that is held is opened again.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// How a store uses its database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many connections read at the most; one more writes.
+    pub readers_max: u32,
+    /// How long to wait for another process that writes to the file.
+    pub busy_timeout: Duration,
+    /// How long a transaction may wait for its turn, and a statement for the disk.
+    pub patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { readers_max: 4, busy_timeout: Duration::from_secs(5), patience: Duration::from_secs(30) }
+    }
+}
+
+/// Why the database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The URL cannot be read.
+    #[error("the database URL cannot be read; it reads sqlite:///folder/file.db")]
+    Url(#[source] sqlx::Error),
+    /// A database in memory forgets everything when the worker ends.
+    #[error("a database in memory would forget what was sold; name a file, as in sqlite:///folder/file.db")]
+    InMemory,
+    /// The folder for the file is missing.
+    #[error("the folder {folder:?} does not exist; create it, and let the worker write there")]
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Another process holds the file.
+    #[error("{file:?} is held by another process; a SQLite database serves one worker")]
+    Busy {
+        /// The file.
+        file: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The file cannot be opened or is no database.
+    #[error("{file:?} cannot be opened; check that it is a SQLite database that the worker may write")]
+    Unusable {
+        /// The file.
+        file: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+/// The worker's database, where it is SQLite.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    pub(crate) writer: Writer,
+    pub(crate) readers: SqlitePool,
+    pub(crate) options: Options,
+}
+
+impl SqliteStore {
+    /// Opens the file, creating it where it does not exist.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; another try helps where another process held the file.
+    pub async fn connect(url: &SecretString, options: Options) -> Result<Self, ConnectError> {
+        let target = target(url, &options)?;
+        create(&target, options.busy_timeout).await?;
+        // A connection to a file needs no testing, and there is no reason to ever replace a good one.
+        let pool = SqlitePoolOptions::new()
+            .test_before_acquire(false)
+            .acquire_timeout(options.patience)
+            .idle_timeout(None)
+            .max_lifetime(None);
+        let writing = pool.clone().max_connections(1).connect_lazy_with(target.clone());
+        let reading = pool.max_connections(options.readers_max).connect_lazy_with(target.read_only(true));
+        Ok(Self { writer: Writer::new(writing, options.patience), readers: reading, options })
+    }
+
+    /// Closes the file, waiting for work under way.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// Gives up on work that the disk does not answer for.
+    pub(crate) async fn bounded<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        bounded(self.options.patience, work).await
+    }
+}
+
+/// Opens the file once, so that it is there for the readers, and in WAL mode.
+///
+/// Switching to WAL fails at once where another process has the file open at that moment: SQLite does not
+/// apply its own waiting to it.
+async fn create(target: &SqliteConnectOptions, patience: Duration) -> Result<(), ConnectError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let opened = async { target.connect().await?.close().await }.await;
+        match opened.map_err(|error| connect_error(target, error)) {
+            Err(ConnectError::Busy { .. }) if Instant::now() < deadline => {
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// WAL, so that reading and writing do not wait for each other; FULL, so that what was committed outlives a
+/// power cut: in WAL mode NORMAL does not promise that.
+fn target(url: &SecretString, options: &Options) -> Result<SqliteConnectOptions, ConnectError> {
+    let url = url.expose_secret();
+    let target = SqliteConnectOptions::from_str(url).map_err(ConnectError::Url)?;
+    if url.contains(":memory:") || url.contains("mode=memory") || target.get_filename().as_os_str().is_empty()
+    {
+        return Err(ConnectError::InMemory);
+    }
+    let folder = target.get_filename().parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(ConnectError::NoFolder { folder: folder.to_owned() });
+    }
+    Ok(target
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(options.busy_timeout)
+        .pragma("journal_size_limit", LOG_BYTES_MAX))
+}
+
+fn connect_error(target: &SqliteConnectOptions, error: sqlx::Error) -> ConnectError {
+    let file = target.get_filename().to_owned();
+    match error.as_database_error().and_then(Code::of) {
+        Some(Code::BUSY | Code::LOCKED) => ConnectError::Busy { file, source: error },
+        _ => ConnectError::Unusable { file, source: error },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::{Options, SqliteStore};
+    use crate::lane::Lane;
+
+    #[tokio::test]
+    async fn the_writer_waits_for_the_disk_at_every_commit() {
+        const FULL: i64 = 2;
+        let folder = tempfile::tempdir().unwrap();
+        let url = SecretString::from(format!("sqlite://{}", folder.path().join("test.db").display()));
+        let store = SqliteStore::connect(&url, Options::default()).await.unwrap();
+        let mut write = store.writer.begin(Lane::Notifications).await.unwrap();
+        let synchronous: i64 =
+            sqlx::query_scalar("PRAGMA synchronous").fetch_one(write.connection()).await.unwrap();
+        assert_eq!(synchronous, FULL);
+        let journal: String =
+            sqlx::query_scalar("PRAGMA journal_mode").fetch_one(write.connection()).await.unwrap();
+        assert_eq!(journal, "wal");
+    }
+}

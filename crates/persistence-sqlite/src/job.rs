@@ -1,0 +1,323 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
+use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
+use stallkeeper_persistence::{
+    Job, JobCounts, JobKind, JobRecord, JobState, JobStore, NewJob, Page, StoreError,
+};
+
+use crate::SqliteStore;
+use crate::error::store_error;
+use crate::lane::Lane;
+
+/// Stores jobs, each in the place of an unfinished one.
+///
+/// A lease stays: the runner that has the older job ends first, and only then is the newer one handed out.
+pub(crate) async fn put(connection: &mut SqliteConnection, jobs: &[NewJob]) -> Result<(), StoreError> {
+    for job in jobs {
+        let subscription = job.key.to_string();
+        let (kind, state) = (job.kind.as_str(), job.kind.first_state().as_str());
+        let due_at = job.due_at.as_micros();
+        sqlx::query!(
+            r#"
+            INSERT INTO jobs (subscription, kind, state, due_at, payload) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (subscription, kind) DO UPDATE
+            SET state = excluded.state, due_at = excluded.due_at, payload = excluded.payload,
+                version = version + 1, attempts = 0, last_error = NULL
+            "#,
+            subscription,
+            kind,
+            state,
+            due_at,
+            job.payload,
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(store_error)?;
+    }
+    Ok(())
+}
+
+struct Row {
+    subscription: String,
+    kind: String,
+    state: String,
+    due_at: i64,
+    payload: String,
+    version: i64,
+    attempts: i64,
+    leased_until: Option<i64>,
+    last_error: Option<String>,
+}
+
+impl Row {
+    fn read(self) -> Result<JobRecord, StoreError> {
+        let key =
+            self.subscription.parse().map_err(|error| StoreError::unreadable("jobs.subscription", error))?;
+        Ok(JobRecord {
+            job: Job {
+                key,
+                kind: self.kind.parse()?,
+                payload: self.payload,
+                version: self.version,
+                attempts: i32::try_from(self.attempts)
+                    .map_err(|error| StoreError::unreadable("jobs.attempts", error))?,
+            },
+            state: self.state.parse()?,
+            due_at: Timestamp::from_micros(self.due_at),
+            leased_until: self.leased_until.map(Timestamp::from_micros),
+            last_error: self.last_error,
+        })
+    }
+}
+
+/// Hands out jobs; nothing else writes between reading and leasing them.
+async fn claim(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    lease: Duration,
+    limit: u32,
+) -> Result<Vec<Job>, StoreError> {
+    let (leased_until, now, limit) = (now.plus(lease).as_micros(), now.as_micros(), i64::from(limit));
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        SELECT subscription, kind, state, due_at, payload, version, attempts, leased_until, last_error
+        FROM jobs WHERE state = 'due' AND ready_at <= $1 ORDER BY ready_at, subscription, kind LIMIT $2
+        "#,
+        now,
+        limit,
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let mut jobs = Vec::with_capacity(rows.len());
+    for row in rows {
+        sqlx::query!(
+            r#"
+            UPDATE jobs SET leased_until = $3, attempts = attempts + 1
+            WHERE subscription = $1 AND kind = $2
+            "#,
+            row.subscription,
+            row.kind,
+            leased_until,
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(store_error)?;
+        let job = row.read()?.job;
+        jobs.push(Job { attempts: job.attempts + 1, ..job });
+    }
+    Ok(jobs)
+}
+
+async fn finish(connection: &mut SqliteConnection, job: &Job) -> Result<(), StoreError> {
+    let (subscription, kind) = (job.key.to_string(), job.kind.as_str());
+    let done = sqlx::query!(
+        "DELETE FROM jobs WHERE subscription = $1 AND kind = $2 AND version = $3",
+        subscription,
+        kind,
+        job.version,
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    if done.rows_affected() == 0 { release(connection, job).await } else { Ok(()) }
+}
+
+async fn retry(
+    connection: &mut SqliteConnection,
+    job: &Job,
+    due_at: Timestamp,
+    error: &str,
+) -> Result<(), StoreError> {
+    let (subscription, kind, due_at) = (job.key.to_string(), job.kind.as_str(), due_at.as_micros());
+    let done = sqlx::query!(
+        r#"
+        UPDATE jobs SET due_at = $5, last_error = $6, leased_until = NULL
+        WHERE subscription = $1 AND kind = $2 AND version = $3 AND attempts = $4
+        "#,
+        subscription,
+        kind,
+        job.version,
+        job.attempts,
+        due_at,
+        error,
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    if done.rows_affected() == 0 { release(connection, job).await } else { Ok(()) }
+}
+
+async fn fail(connection: &mut SqliteConnection, job: &Job, error: &str) -> Result<(), StoreError> {
+    let (subscription, kind, state) = (job.key.to_string(), job.kind.as_str(), JobState::Failed.as_str());
+    let done = sqlx::query!(
+        r#"
+        UPDATE jobs SET state = $5, last_error = $6, leased_until = NULL
+        WHERE subscription = $1 AND kind = $2 AND version = $3 AND attempts = $4
+        "#,
+        subscription,
+        kind,
+        job.version,
+        job.attempts,
+        state,
+        error,
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    if done.rows_affected() == 0 { release(connection, job).await } else { Ok(()) }
+}
+
+/// A newer job has taken the place of one that has ended: its runner's lease goes, so that the newer one can
+/// be handed out, unless it was already.
+async fn release(connection: &mut SqliteConnection, ended: &Job) -> Result<(), StoreError> {
+    let (subscription, kind) = (ended.key.to_string(), ended.kind.as_str());
+    sqlx::query!(
+        r#"
+        UPDATE jobs SET leased_until = NULL
+        WHERE subscription = $1 AND kind = $2 AND version > $3 AND attempts = 0
+        "#,
+        subscription,
+        kind,
+        ended.version,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(store_error)
+}
+
+/// Whether there was a failed job.
+async fn revive(
+    connection: &mut SqliteConnection,
+    key: &SubscriptionKey,
+    kind: JobKind,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let (subscription, kind, now) = (key.to_string(), kind.as_str(), now.as_micros());
+    let (failed, due) = (JobState::Failed.as_str(), JobState::Due.as_str());
+    let done = sqlx::query!(
+        r#"
+        UPDATE jobs
+        SET state = $4, due_at = $5, version = version + 1, attempts = 0, leased_until = NULL
+        WHERE subscription = $1 AND kind = $2 AND state = $3
+        "#,
+        subscription,
+        kind,
+        failed,
+        due,
+        now,
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(done.rows_affected() == 1)
+}
+
+#[async_trait]
+impl JobStore for SqliteStore {
+    async fn claim_jobs(&self, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Job>, StoreError> {
+        let mut write = self.writer.begin(Lane::FinalWindows).await?;
+        let jobs = self.bounded(claim(write.connection(), now, lease, limit)).await?;
+        write.commit().await?;
+        Ok(jobs)
+    }
+
+    async fn finish_job(&self, job: &Job) -> Result<(), StoreError> {
+        let mut write = self.writer.begin(Lane::FinalWindows).await?;
+        self.bounded(finish(write.connection(), job)).await?;
+        write.commit().await
+    }
+
+    async fn retry_job(&self, job: &Job, due_at: Timestamp, error: &str) -> Result<(), StoreError> {
+        let mut write = self.writer.begin(Lane::FinalWindows).await?;
+        self.bounded(retry(write.connection(), job, due_at, error)).await?;
+        write.commit().await
+    }
+
+    async fn fail_job(&self, job: &Job, error: &str) -> Result<(), StoreError> {
+        let mut write = self.writer.begin(Lane::FinalWindows).await?;
+        self.bounded(fail(write.connection(), job, error)).await?;
+        write.commit().await
+    }
+
+    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.bounded(async {
+            let next =
+                sqlx::query_scalar!(r#"SELECT min(ready_at) AS "next: i64" FROM jobs WHERE state = 'due'"#)
+                    .fetch_one(&self.readers)
+                    .await
+                    .map_err(store_error)?;
+            Ok(next.map(Timestamp::from_micros))
+        })
+        .await
+    }
+
+    async fn jobs(
+        &self,
+        state: JobState,
+        page: &Page<(SubscriptionKey, JobKind)>,
+    ) -> Result<Vec<JobRecord>, StoreError> {
+        let (subscription, kind) = match &page.after {
+            Some((key, kind)) => (key.to_string(), kind.as_str()),
+            None => (String::new(), ""),
+        };
+        let (state, limit) = (state.as_str(), page.rows());
+        self.bounded(async {
+            let rows = sqlx::query_as!(
+                Row,
+                r#"
+                SELECT subscription, kind, state, due_at, payload, version, attempts, leased_until, last_error
+                FROM jobs WHERE state = $1 AND (subscription, kind) > ($2, $3)
+                ORDER BY subscription, kind LIMIT $4
+                "#,
+                state,
+                subscription,
+                kind,
+                limit,
+            )
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+            rows.into_iter().map(Row::read).collect()
+        })
+        .await
+    }
+
+    async fn revive_job(
+        &self,
+        key: &SubscriptionKey,
+        kind: JobKind,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut write = self.writer.begin(Lane::Notifications).await?;
+        let revived = self.bounded(revive(write.connection(), key, kind, now)).await?;
+        write.commit().await?;
+        Ok(revived)
+    }
+
+    async fn job_counts(&self) -> Result<JobCounts, StoreError> {
+        self.bounded(async {
+            let counts = sqlx::query!(
+                r#"
+                SELECT
+                    (SELECT count(*) FROM jobs WHERE state = 'parked') AS "parked!: i64",
+                    (SELECT count(*) FROM jobs WHERE state = 'due') AS "due!: i64",
+                    (SELECT count(*) FROM jobs WHERE state = 'failed') AS "failed!: i64"
+                "#
+            )
+            .fetch_one(&self.readers)
+            .await
+            .map_err(store_error)?;
+            Ok(JobCounts {
+                parked: counts.parked.unsigned_abs(),
+                due: counts.due.unsigned_abs(),
+                failed: counts.failed.unsigned_abs(),
+            })
+        })
+        .await
+    }
+}

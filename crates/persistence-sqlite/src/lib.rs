@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod commit;
+mod connect;
+mod error;
+mod history;
+mod housekeeping;
+mod inbox;
+mod job;
+mod lane;
+mod migrate;
+mod quarantine;
+mod subscription;
+mod writer;
+
+pub use connect::{ConnectError, Options, SqliteStore};
+pub use migrate::{MigrateError, SchemaState};

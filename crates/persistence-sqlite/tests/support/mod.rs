@@ -1,0 +1,60 @@
+//! A store over a file of the test's own.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use sqlx::{Connection, SqliteConnection};
+use stallkeeper_lifecycle::SubscriptionKey;
+use stallkeeper_persistence::contract::Fixture;
+use stallkeeper_persistence::{InboxKey, Store};
+use stallkeeper_persistence_sqlite::{Options, SqliteStore};
+use tempfile::TempDir;
+
+pub(crate) struct Opened {
+    pub(crate) store: SqliteStore,
+    url: String,
+    _folder: TempDir,
+}
+
+/// A fresh, migrated database.
+pub(crate) async fn open() -> Opened {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("stallkeeper.db").display());
+    let store = SqliteStore::connect(&SecretString::from(url.as_str()), Options::default()).await.unwrap();
+    store.migrate().await.unwrap();
+    Opened { store, url, _folder: folder }
+}
+
+impl Opened {
+    async fn connect(&self) -> SqliteConnection {
+        SqliteConnection::connect(&self.url).await.unwrap()
+    }
+}
+
+#[async_trait]
+impl Fixture for Opened {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::new(self.store.clone())
+    }
+
+    async fn damage(&self, key: &SubscriptionKey) {
+        let mut connection = self.connect().await;
+        let damaged = sqlx::query("UPDATE subscriptions SET state = '{\"log\":' WHERE key = $1")
+            .bind(key.to_string())
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(damaged.rows_affected(), 1, "{key} is not there to be damaged");
+    }
+
+    async fn inbox_body(&self, key: &InboxKey) -> Option<Vec<u8>> {
+        let mut connection = self.connect().await;
+        sqlx::query_scalar("SELECT body FROM inbox WHERE marketplace = $1 AND id = $2")
+            .bind(key.marketplace.as_str())
+            .bind(key.id.as_str())
+            .fetch_optional(&mut connection)
+            .await
+            .unwrap()
+    }
+}

@@ -1,0 +1,141 @@
+use std::sync::Arc;
+
+use metrics::{counter, histogram};
+use stallkeeper_lifecycle::{Flag, SubscriptionKey, Timestamp};
+use stallkeeper_runtime::WallClock;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::{CommitStore, Incoming, Outcome, Settled, StoreError, TermsOf, commit_each};
+
+/// How many items one transaction takes at the most.
+pub const BATCH_MAX: usize = 256;
+
+/// The door to the commit; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Committer {
+    requests: mpsc::Sender<Request>,
+    jobs_written: Arc<Notify>,
+}
+
+/// Owns the commit: while one transaction runs, arrivals gather, and the next takes them all.
+pub struct Batcher {
+    requests: mpsc::Receiver<Request>,
+    store: Arc<dyn CommitStore>,
+    clock: Arc<dyn WallClock>,
+    terms: Arc<dyn TermsOf>,
+    jobs_written: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct Request {
+    incoming: Incoming,
+    answer: oneshot::Sender<Result<Outcome, SubmitError>>,
+}
+
+/// Why something was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The database cannot be reached, or is too busy: do not acknowledge, try again later.
+    #[error("not stored: the database cannot take it now")]
+    Unavailable(#[source] StoreError),
+    /// The database refuses this item alone: put it aside.
+    #[error("not stored: the database refuses it")]
+    Refused(#[source] StoreError),
+    /// The worker is stopping: do not acknowledge.
+    #[error("not stored: the worker is stopping")]
+    Stopped,
+}
+
+/// Makes the door and what stands behind it.
+pub fn batcher(
+    store: Arc<dyn CommitStore>,
+    clock: Arc<dyn WallClock>,
+    terms: Arc<dyn TermsOf>,
+) -> (Committer, Batcher) {
+    let (sender, receiver) = mpsc::channel(2 * BATCH_MAX);
+    let jobs_written = Arc::new(Notify::new());
+    let committer = Committer { requests: sender, jobs_written: jobs_written.clone() };
+    (committer, Batcher { requests: receiver, store, clock, terms, jobs_written })
+}
+
+impl Committer {
+    /// Takes something in: it is durable when this answers with an outcome.
+    ///
+    /// Dropped before it answers, it may be taken in all the same.
+    ///
+    /// # Errors
+    /// [`SubmitError`] says whether to try again or to put the item aside.
+    pub async fn submit(&self, incoming: Incoming) -> Result<Outcome, SubmitError> {
+        let (answer, outcome) = oneshot::channel();
+        self.requests.send(Request { incoming, answer }).await.map_err(|_| SubmitError::Stopped)?;
+        outcome.await.map_err(|_| SubmitError::Stopped)?
+    }
+
+    /// Notified when jobs were stored that something runs.
+    pub fn jobs_written(&self) -> Arc<Notify> {
+        self.jobs_written.clone()
+    }
+}
+
+impl Batcher {
+    /// Commits until every [`Committer`] is gone.
+    pub async fn run(mut self) {
+        let mut requests = Vec::with_capacity(BATCH_MAX);
+        while self.requests.recv_many(&mut requests, BATCH_MAX).await > 0 {
+            self.commit(&mut requests).await;
+        }
+    }
+
+    async fn commit(&self, requests: &mut Vec<Request>) {
+        let (batch, answers): (Vec<Incoming>, Vec<_>) =
+            requests.drain(..).map(|request| (request.incoming, request.answer)).unzip();
+        let started = Instant::now();
+        let now = Timestamp::from(self.clock.now());
+        let isolated = commit_each(&*self.store, &batch, now, &*self.terms).await;
+        histogram!("stallkeeper_commit_seconds").record(started.elapsed().as_secs_f64());
+        histogram!("stallkeeper_commit_items").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+        counter!("stallkeeper_commit_conflicts_total").increment(isolated.conflicts);
+        isolated.alarms.iter().for_each(|(key, flag)| alarm(key, flag));
+        if isolated.has_due_jobs {
+            self.jobs_written.notify_one();
+        }
+        for (answer, result) in answers.into_iter().zip(isolated.results) {
+            count(&result);
+            // A caller that went away finds the outcome in the inbox when the message comes again.
+            let _gone = answer.send(result.map_err(SubmitError::from));
+        }
+    }
+}
+
+impl From<StoreError> for SubmitError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::Conflict(_) => Self::Unavailable(error),
+            StoreError::Data(_) | StoreError::Unreadable { .. } => Self::Refused(error),
+        }
+    }
+}
+
+fn alarm(key: &SubscriptionKey, flag: &Flag) {
+    let anomaly = flag.anomaly.name();
+    counter!("stallkeeper_alarms_total", "anomaly" => anomaly).increment(1);
+    tracing::warn!(
+        subscription = %key,
+        anomaly,
+        happened_at = %flag.position.time(),
+        "a notification does not fit what was heard before; see the subscription's history"
+    );
+}
+
+fn count(result: &Result<Outcome, StoreError>) {
+    let outcome = match result {
+        Ok(Outcome::Settled(Settled::Applied)) => "applied",
+        Ok(Outcome::Settled(Settled::Unchanged)) => "unchanged",
+        Ok(Outcome::Settled(Settled::TooOld)) => "too-old",
+        Ok(Outcome::Duplicate(_)) => "duplicate",
+        Ok(Outcome::Quarantined) => "quarantined",
+        Err(_) => "failed",
+    };
+    counter!("stallkeeper_commit_outcomes_total", "outcome" => outcome).increment(1);
+}

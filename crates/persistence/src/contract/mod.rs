@@ -1,0 +1,174 @@
+//! What every store has to do, as tests: `contract_suite!(open)` in a store's `tests/contract.rs` runs them all.
+//!
+//! Each behaviour is a function named for it, which gets a [`Fixture`] over a fresh database.
+//! A new one is written in the module that it belongs to, and listed in [`contract_suite!`](crate::contract_suite).
+#![expect(missing_docs, reason = "a behaviour's name is its specification")]
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "these are tests, kept here so that every store can run them"
+)]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stallkeeper_lifecycle::SubscriptionKey;
+
+use crate::{InboxKey, Store};
+
+pub mod agreements;
+pub mod contention;
+pub mod history;
+pub mod housekeeping;
+pub mod isolation;
+pub mod jobs;
+pub mod leases;
+pub mod listings;
+pub mod notifications;
+pub mod quarantine;
+mod samples;
+pub mod transactions;
+pub mod windows;
+
+pub use samples::PayAsYouGo;
+
+/// A store over a fresh, migrated database, and what only SQL can do to it.
+#[async_trait]
+pub trait Fixture: Send + Sync {
+    /// The store.
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// Overwrites a subscription's state with text that no version of the worker writes.
+    async fn damage(&self, key: &SubscriptionKey);
+
+    /// The bytes that are kept of a notification.
+    async fn inbox_body(&self, key: &InboxKey) -> Option<Vec<u8>>;
+}
+
+/// Runs every behaviour of the contract as a test of its own.
+///
+/// `open` is an `async fn` of the place where this stands, which answers a [`Fixture`](crate::contract::Fixture).
+#[macro_export]
+macro_rules! contract_suite {
+    ($open:ident) => {
+        $crate::contract_tests! { $open,
+            notifications: [
+                a_notification_is_applied_once_and_its_copy_answers_the_stored_outcome,
+                copies_within_one_batch_answer_the_outcome_of_the_first,
+                a_copy_beside_new_notifications_changes_nothing,
+                the_same_id_from_another_marketplace_is_another_notification,
+                facts_of_one_key_in_one_batch_are_folded_together_with_a_line_each,
+                every_order_and_split_ends_in_the_same_record,
+                a_registration_between_two_facts_stays,
+                a_registration_before_every_fact_stays,
+                a_message_older_than_the_tombstone_changes_nothing_and_asks_for_a_look,
+                bodies_are_kept_byte_for_byte,
+                a_copy_whose_inbox_entry_was_pruned_tells_nothing_new,
+            ],
+            windows: [
+                a_wake_at_the_deadline_ends_the_subscription_and_says_so,
+                a_wake_before_the_deadline_leaves_no_line,
+                a_wake_beside_a_fact_writes_only_the_line_of_the_fact,
+                a_wake_of_an_unknown_subscription_shows_nothing,
+                a_success_after_the_window_opens_a_new_period,
+                an_end_within_its_window_stores_a_wake_that_is_due_at_the_deadline,
+            ],
+            agreements: [
+                facts_that_came_before_the_license_reach_it,
+                facts_that_come_after_the_license_reach_it,
+                facts_in_the_batch_of_the_license_reach_it,
+                every_license_of_an_agreement_takes_its_facts,
+                a_license_that_names_its_agreement_again_takes_its_facts_once,
+                a_license_named_while_its_agreements_facts_are_on_their_way_takes_them,
+                licenses_and_facts_that_race_always_meet,
+                an_agreement_is_found_by_its_key_and_in_no_listing,
+                licenses_of_unknown_agreements_are_none,
+            ],
+            history: [
+                a_line_is_kept_in_every_part,
+                lines_are_numbered_in_the_order_of_storing,
+                pages_of_history_have_no_gap_and_no_repeat,
+                a_page_is_never_longer_than_the_bound,
+                later_lines_leave_earlier_ones_as_they_were,
+                an_unknown_subscription_has_no_history,
+            ],
+            transactions: [
+                a_dropped_transaction_leaves_nothing,
+                a_placed_row_is_invisible_until_it_is_written,
+                placing_leaves_a_known_subscription_as_it_is,
+                a_record_reads_back_as_it_was_written,
+                a_claim_answers_only_what_was_there_before,
+            ],
+            isolation: [
+                an_unreadable_subscription_fails_alone_among_a_hundred_good_ones,
+                an_unreadable_state_is_an_error_that_names_the_key,
+                what_was_refused_is_taken_in_once_it_can_be,
+            ],
+            quarantine: [
+                a_message_that_comes_again_is_kept_once_and_counted,
+                a_refused_message_keeps_every_byte_and_word,
+                a_refusal_that_quotes_a_nul_is_stored,
+                a_forged_copy_with_other_bytes_does_not_block_the_true_message,
+                a_replay_settles_the_message_in_the_same_commit,
+                a_replay_of_a_known_notification_settles_the_message_too,
+                a_replay_that_is_not_committed_leaves_the_message_held,
+                a_held_message_is_discarded_once,
+                a_message_is_found_by_the_beginning_of_its_hash,
+                lists_are_by_state_and_paged_without_bodies,
+                refused_messages_beside_good_ones_disturb_nobody,
+            ],
+            jobs: [
+                a_newer_job_takes_the_place_of_an_unfinished_one,
+                parked_jobs_are_never_handed_out,
+                due_jobs_are_handed_out_the_longest_due_first_and_within_the_limit,
+                a_job_is_not_handed_out_before_its_time,
+                a_finished_job_is_gone,
+                a_retried_job_comes_back_at_its_new_time,
+                a_failed_job_waits_for_a_person,
+                a_failed_job_is_revived_once,
+                a_newer_job_takes_the_place_of_a_failed_one,
+                jobs_are_listed_by_state_and_paged,
+                jobs_are_counted_by_state,
+                the_next_job_is_the_earliest_due_or_leased,
+            ],
+            leases: [
+                a_lease_keeps_others_away_until_it_ends,
+                runners_that_race_never_get_the_same_job,
+                a_newer_job_survives_the_finish_of_the_one_it_replaced,
+                a_newer_job_survives_the_retry_and_the_failure_of_the_one_it_replaced,
+                a_newer_job_waits_for_the_lease_of_the_one_it_replaced,
+                a_job_whose_lease_ended_is_finished_by_whoever_comes_first,
+            ],
+            listings: [
+                subscriptions_are_found_by_every_filter,
+                every_listing_is_paged_without_gap_or_repeat,
+                keys_are_in_the_order_of_their_bytes,
+                a_listing_names_exactly_its_marketplace_and_product,
+                a_subscription_moves_between_listings_as_it_changes,
+                tenants_are_told_apart_by_case,
+                an_unknown_subscription_is_none,
+            ],
+            housekeeping: [
+                the_database_answers,
+                pruning_takes_what_is_older_than_the_horizon_and_at_most_the_limit,
+                the_newest_receipt_is_known_for_each_marketplace,
+            ],
+        }
+    };
+}
+
+/// Writes the tests that [`contract_suite!`](crate::contract_suite) names.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_tests {
+    ($open:ident, $($module:ident: [$($name:ident),* $(,)?]),* $(,)?) => {
+        $(mod $module {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let fixture = super::$open().await;
+                $crate::contract::$module::$name(&fixture).await;
+            })*
+        })*
+    };
+}

@@ -1,0 +1,42 @@
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use stallkeeper_lifecycle::{Effect, Flag, SubscriptionKey, Timestamp};
+
+use crate::{JobKind, NewJob, StoreError};
+
+/// What the effects of one subscription come to: stored work, and alarms for people.
+pub(crate) struct Sorted {
+    pub jobs: Vec<NewJob>,
+    pub alarms: Vec<Flag>,
+}
+
+/// Turns effects into jobs; of several of one kind the last, as it speaks of the newest state.
+pub(crate) fn sort(
+    key: &SubscriptionKey,
+    effects: Vec<Effect>,
+    now: Timestamp,
+) -> Result<Sorted, StoreError> {
+    let mut jobs = BTreeMap::new();
+    let mut alarms = Vec::new();
+    for effect in effects {
+        let (kind, due_at, payload) = match effect {
+            Effect::Announce(announcement) => (JobKind::Announce, now, serde_json::to_string(&announcement)),
+            Effect::WakeAt(at) => (JobKind::Wake, at, Ok("{}".to_owned())),
+            Effect::QueryEntitlements => (JobKind::QueryEntitlements, now, Ok("{}".to_owned())),
+            Effect::ConfirmLicense(position) => {
+                (JobKind::ConfirmLicense, now, serde_json::to_string(&json!({ "position": position })))
+            }
+            Effect::Reconcile(reason) => {
+                (JobKind::Reconcile, now, serde_json::to_string(&json!({ "reason": reason })))
+            }
+            Effect::Alarm(flag) => {
+                alarms.push(flag);
+                continue;
+            }
+        };
+        let payload = payload.map_err(|error| StoreError::Data(error.into()))?;
+        jobs.insert(kind, NewJob { key: key.clone(), kind, due_at, payload });
+    }
+    Ok(Sorted { jobs: jobs.into_values().collect(), alarms })
+}

@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+
+mod batcher;
+mod commit;
+#[cfg(feature = "contract")]
+pub mod contract;
+mod effects;
+mod error;
+mod history;
+mod inbox;
+mod incoming;
+mod isolate;
+mod job;
+mod quarantine;
+mod route;
+mod store;
+mod subscription;
+
+pub use batcher::{BATCH_MAX, Batcher, Committer, SubmitError, batcher};
+pub use commit::{Committed, TermsOf, commit};
+pub use error::{Source, StoreError};
+pub use history::{Actor, HistoryEntry, HistoryRecord};
+pub use inbox::{InboxEntry, InboxKey, Settled};
+pub use incoming::{Act, Content, Incoming, Outcome, Received, Refused, Replay};
+pub use isolate::commit_each;
+pub use job::{Job, JobCounts, JobKind, JobRecord, JobState, NewJob};
+pub use quarantine::{QuarantineEntry, QuarantineKey, QuarantineRecord, QuarantineState};
+pub use store::{
+    CommitStore, Housekeeping, JobStore, QuarantineStore, Store, SubscriptionStore, Transaction,
+};
+pub use subscription::{PAGE_MAX, Page, SubscriptionFilter, SubscriptionRecord};

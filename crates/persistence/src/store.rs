@@ -1,0 +1,182 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use stallkeeper_lifecycle::{MarketplaceName, SubscriptionKey, Timestamp};
+
+use crate::{
+    Actor, HistoryEntry, HistoryRecord, InboxEntry, InboxKey, Job, JobCounts, JobKind, JobRecord, JobState,
+    NewJob, Page, QuarantineEntry, QuarantineKey, QuarantineRecord, QuarantineState, Settled, StoreError,
+    SubscriptionFilter, SubscriptionRecord,
+};
+
+/// All that a database does for the worker.
+pub trait Store: CommitStore + SubscriptionStore + QuarantineStore + JobStore + Housekeeping {}
+
+impl<T: CommitStore + SubscriptionStore + QuarantineStore + JobStore + Housekeeping> Store for T {}
+
+/// Where transactions of the commit begin.
+#[async_trait]
+pub trait CommitStore: Send + Sync + 'static {
+    /// Begins a transaction that can write: READ COMMITTED where several write, the only one elsewhere.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
+
+    /// The licenses that named these agreements, read without a lock; an agreement's licenses only grow.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Unreadable`]
+    async fn licenses_of(&self, agreements: &[SubscriptionKey]) -> Result<Vec<SubscriptionKey>, StoreError>;
+}
+
+/// The statements of one commit; each takes rows sorted by key, without a key twice.
+///
+/// Dropped without [`commit`](Transaction::commit), nothing of it remains.
+/// Every method fails with [`StoreError::Unavailable`], [`StoreError::Conflict`] or [`StoreError::Data`].
+#[async_trait]
+pub trait Transaction: Send {
+    /// Stores notifications as applied; answers those that were there before, with what became of them.
+    ///
+    /// Waits for another transaction that is storing the same one.
+    async fn claim(&mut self, entries: &[InboxEntry]) -> Result<Vec<(InboxKey, Settled)>, StoreError>;
+
+    /// Makes an invisible row for every subscription that has none, so that it can be locked.
+    async fn place(&mut self, keys: &[SubscriptionKey], now: Timestamp) -> Result<(), StoreError>;
+
+    /// Locks the rows in the order of their keys and reads them; an invisible one reads as the default.
+    async fn lock(&mut self, keys: &[SubscriptionKey]) -> Result<Vec<SubscriptionRecord>, StoreError>;
+
+    /// Writes locked subscriptions back; from then on they are visible.
+    async fn write_subscriptions(&mut self, records: &[SubscriptionRecord]) -> Result<(), StoreError>;
+
+    /// Appends to the history, in the order given.
+    async fn append_history(&mut self, entries: &[HistoryEntry]) -> Result<(), StoreError>;
+
+    /// Stores jobs in their kind's first state; each takes the place of an unfinished one of its key and kind.
+    async fn put_jobs(&mut self, jobs: &[NewJob]) -> Result<(), StoreError>;
+
+    /// Puts messages aside; one that is there already is counted, and its reason renewed.
+    async fn quarantine(&mut self, entries: &[QuarantineEntry]) -> Result<(), StoreError>;
+
+    /// Marks quarantined messages as replayed.
+    async fn settle_quarantine(
+        &mut self,
+        replayed: &[(QuarantineKey, Actor)],
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Stores what became of claimed notifications that were not simply applied.
+    async fn note_outcomes(&mut self, outcomes: &[(InboxKey, Settled)]) -> Result<(), StoreError>;
+
+    /// Makes it all durable.
+    ///
+    /// After [`StoreError::Unavailable`] it is unknown whether it is.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Reading subscriptions.
+///
+/// Every method fails with [`StoreError::Unavailable`] or [`StoreError::Unreadable`].
+#[async_trait]
+pub trait SubscriptionStore: Send + Sync + 'static {
+    /// One subscription, or an agreement's row.
+    async fn subscription(&self, key: &SubscriptionKey) -> Result<Option<SubscriptionRecord>, StoreError>;
+
+    /// Subscriptions in the order of their keys; neither invisible rows nor agreements.
+    async fn subscriptions(
+        &self,
+        filter: &SubscriptionFilter,
+        page: &Page<SubscriptionKey>,
+    ) -> Result<Vec<SubscriptionRecord>, StoreError>;
+
+    /// A subscription's history, oldest first, behind a line's number.
+    async fn history(
+        &self,
+        key: &SubscriptionKey,
+        page: &Page<i64>,
+    ) -> Result<Vec<HistoryRecord>, StoreError>;
+
+    /// When the newest notification of a marketplace was taken in.
+    async fn last_received_at(&self, marketplace: &MarketplaceName) -> Result<Option<Timestamp>, StoreError>;
+}
+
+/// Messages put aside.
+///
+/// Every method fails with [`StoreError::Unavailable`] or [`StoreError::Unreadable`].
+#[async_trait]
+pub trait QuarantineStore: Send + Sync + 'static {
+    /// One message.
+    async fn quarantined(&self, key: &QuarantineKey) -> Result<Option<QuarantineRecord>, StoreError>;
+
+    /// The messages whose hash begins so, at most two: enough to tell whether it names one.
+    async fn quarantined_by_prefix(&self, hash_prefix: &str) -> Result<Vec<QuarantineRecord>, StoreError>;
+
+    /// Messages in one state, in the order of their keys, without their bodies.
+    async fn quarantine_list(
+        &self,
+        state: QuarantineState,
+        page: &Page<QuarantineKey>,
+    ) -> Result<Vec<QuarantineRecord>, StoreError>;
+
+    /// How many are held.
+    async fn quarantine_held(&self) -> Result<u64, StoreError>;
+
+    /// Marks a held message as worth nothing; `false` where it is not held.
+    async fn discard(&self, key: &QuarantineKey, actor: &Actor, now: Timestamp) -> Result<bool, StoreError>;
+}
+
+/// Stored work.
+///
+/// Every method fails with [`StoreError::Unavailable`] or [`StoreError::Unreadable`].
+#[async_trait]
+pub trait JobStore: Send + Sync + 'static {
+    /// Hands out due jobs, the longest due first; nobody else gets them until the lease ends.
+    async fn claim_jobs(&self, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Job>, StoreError>;
+
+    /// The job is done: it is removed, unless a newer one took its place, which is then free to be claimed.
+    async fn finish_job(&self, job: &Job) -> Result<(), StoreError>;
+
+    /// The job failed and is tried again at `due_at`, unless a newer one took its place.
+    async fn retry_job(&self, job: &Job, due_at: Timestamp, error: &str) -> Result<(), StoreError>;
+
+    /// The job is given up, unless a newer one took its place.
+    async fn fail_job(&self, job: &Job, error: &str) -> Result<(), StoreError>;
+
+    /// When the next job is due or its lease ends, which may be in the past.
+    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Jobs in one state, in the order of their keys and kinds.
+    async fn jobs(
+        &self,
+        state: JobState,
+        page: &Page<(SubscriptionKey, JobKind)>,
+    ) -> Result<Vec<JobRecord>, StoreError>;
+
+    /// Makes a failed job due at once; `false` where there is none.
+    async fn revive_job(
+        &self,
+        key: &SubscriptionKey,
+        kind: JobKind,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// How many jobs there are in each state.
+    async fn job_counts(&self) -> Result<JobCounts, StoreError>;
+}
+
+/// Keeping the database well.
+#[async_trait]
+pub trait Housekeeping: Send + Sync + 'static {
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Removes notifications that were received before `horizon`, at most `limit`; answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    async fn prune_inbox(&self, horizon: Timestamp, limit: u32) -> Result<u64, StoreError>;
+}

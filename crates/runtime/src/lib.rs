@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod clock;
+mod retry;
+mod shutdown;
+mod tasks;
+
+pub use crate::clock::{FakeClock, SystemClock, WallClock};
+pub use crate::retry::{Backoff, redelivery_delay, sleep_or_cancelled};
+pub use crate::shutdown::{Shutdown, listen_for_signals};
+pub use crate::tasks::{BoxError, FinalStatus, TaskEnd, Tasks};

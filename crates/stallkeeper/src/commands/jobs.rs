@@ -1,0 +1,217 @@
+//! `stallkeeper jobs`
+
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
+use stallkeeper_persistence::{JobKind, JobRecord, JobState, PAGE_MAX, Page, Store};
+
+use crate::table::{Rfc3339, Screen, print, print_json, safe, when};
+
+/// What can be done with stored work.
+#[derive(Debug, Subcommand)]
+pub enum JobsCommand {
+    /// List stored work: given up, due, or parked because nothing runs such jobs yet.
+    List(ListArgs),
+    /// Try a job that was given up again, at once.
+    Retry(RetryArgs),
+}
+
+/// Arguments of `jobs list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only jobs in this state; all of them otherwise, those given up first.
+    #[arg(long, value_parser = state, value_name = "due|parked|failed")]
+    state: Option<JobState>,
+    /// How many of each state at the most.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_MAX)))]
+    limit: u32,
+    /// Only what follows this job in the order of keys and kinds: `KEY KIND`, as the list shows them.
+    #[arg(long, num_args = 2, value_names = ["KEY", "KIND"])]
+    after: Option<Vec<String>>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `jobs retry`.
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    /// The subscription, as `marketplace/product/kind/id`.
+    key: SubscriptionKey,
+    /// The kind of job, such as `wake`.
+    kind: JobKind,
+}
+
+fn state(word: &str) -> Result<JobState, String> {
+    word.parse().map_err(|_| "expected due, parked or failed".to_owned())
+}
+
+/// Lists jobs, or tries one again.
+///
+/// # Errors
+/// When the database cannot be read, or there is no such job that was given up.
+pub async fn run(
+    command: JobsCommand,
+    store: Arc<dyn Store>,
+    now: Timestamp,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    match command {
+        JobsCommand::List(args) => list(&args, &*store, now, out).await,
+        JobsCommand::Retry(args) => retry(&args, &*store, now, out).await,
+    }
+}
+
+async fn list(
+    args: &ListArgs,
+    store: &dyn Store,
+    now: Timestamp,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let states = match args.state {
+        Some(state) => vec![state],
+        None => vec![JobState::Failed, JobState::Due, JobState::Parked],
+    };
+    let page = Page { after: after(args)?, limit: args.limit };
+    let mut records = Vec::new();
+    for state in states {
+        records.extend(store.jobs(state, &page).await?);
+    }
+    if args.json {
+        print_json(out, &records.iter().map(JobLine::of).collect::<Vec<_>>())?;
+    } else if records.is_empty() {
+        writeln!(out, "no jobs")?;
+    } else {
+        print(out, &table(&records, Screen::detect(), now))?;
+    }
+    Ok(())
+}
+
+fn after(args: &ListArgs) -> anyhow::Result<Option<(SubscriptionKey, JobKind)>> {
+    match args.after.as_deref() {
+        Some([key, kind]) => Ok(Some((key.parse()?, kind.parse()?))),
+        _ => Ok(None),
+    }
+}
+
+async fn retry(
+    args: &RetryArgs,
+    store: &dyn Store,
+    now: Timestamp,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let RetryArgs { key, kind } = args;
+    if !store.revive_job(key, *kind, now).await? {
+        bail!("no job `{kind}` of {key} was given up; see `stallkeeper jobs list --state failed`");
+    }
+    writeln!(out, "the job `{kind}` of {key} is due now; a running worker takes it within a minute")?;
+    Ok(())
+}
+
+/// A job; the JSON of `jobs list`, and of the jobs in `subscriptions show`.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct JobLine {
+    /// The subscription's key.
+    subscription: String,
+    /// What is to be done, such as `wake`.
+    kind: &'static str,
+    /// `due`, `parked` or `failed`.
+    state: &'static str,
+    /// Not before this time.
+    due_at: Rfc3339,
+    /// Until when a runner has it.
+    leased_until: Option<Rfc3339>,
+    /// How often it was handed to a runner.
+    attempts: i32,
+    /// Why the last attempt failed.
+    last_error: Option<String>,
+}
+
+impl JobLine {
+    pub(super) fn of(record: &JobRecord) -> Self {
+        Self {
+            subscription: record.job.key.to_string(),
+            kind: record.job.kind.as_str(),
+            state: record.state.as_str(),
+            due_at: Rfc3339(record.due_at),
+            leased_until: record.leased_until.map(Rfc3339),
+            attempts: record.job.attempts,
+            last_error: record.last_error.clone(),
+        }
+    }
+}
+
+/// When a job runs, in words.
+pub(super) fn plan(record: &JobRecord, now: Timestamp) -> String {
+    match (record.state, record.leased_until) {
+        (JobState::Parked, _) => "nothing runs such jobs yet".to_owned(),
+        (JobState::Failed, _) => "given up; see `stallkeeper jobs retry`".to_owned(),
+        (JobState::Due, Some(until)) if until > now => {
+            format!("runs now, at most until {}", when(until, now))
+        }
+        (JobState::Due, _) => when(record.due_at, now),
+    }
+}
+
+fn table(records: &[JobRecord], screen: Screen, now: Timestamp) -> comfy_table::Table {
+    let mut table = screen.table(&["subscription", "kind", "state", "when", "attempts", "last error"]);
+    for record in records {
+        table.add_row([
+            safe(&record.job.key.to_string()),
+            record.job.kind.to_string(),
+            record.state.to_string(),
+            plan(record, now),
+            record.job.attempts.to_string(),
+            record.last_error.as_deref().map(safe).unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use stallkeeper_persistence::Job;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn record(state: JobState) -> JobRecord {
+        let key = "aws/prod-1/customer/X01".parse().unwrap();
+        let job = Job { key, kind: JobKind::Wake, payload: "{}".to_owned(), version: 1, attempts: 3 };
+        let due_at = at("2026-03-01T12:30:00Z");
+        JobRecord { job, state, due_at, leased_until: None, last_error: Some("no\u{7} answer".to_owned()) }
+    }
+
+    #[test]
+    fn a_job_tells_when_it_runs_or_why_not() {
+        let now = at("2026-03-01T12:00:00Z");
+        assert_eq!(plan(&record(JobState::Due), now), "2026-03-01T12:30:00Z (in 30 min)");
+        assert_eq!(plan(&record(JobState::Parked), now), "nothing runs such jobs yet");
+        let leased = JobRecord { leased_until: Some(at("2026-03-01T12:01:00Z")), ..record(JobState::Due) };
+        assert!(plan(&leased, now).starts_with("runs now"));
+    }
+
+    #[test]
+    fn a_failure_is_shown_with_its_control_characters_escaped() {
+        let now = at("2026-03-01T12:00:00Z");
+        let text = table(&[record(JobState::Failed)], Screen::default(), now).to_string();
+        assert!(text.contains("no\\u{7} answer") && text.contains("given up"), "{text}");
+    }
+
+    #[test]
+    fn json_has_stable_names_and_rfc_3339_times() {
+        let json = serde_json::to_value(JobLine::of(&record(JobState::Due))).unwrap();
+        let expected = serde_json::json!({
+            "subscription": "aws/prod-1/customer/X01", "kind": "wake", "state": "due",
+            "due_at": "2026-03-01T12:30:00Z", "leased_until": null, "attempts": 3, "last_error": "no\u{7} answer",
+        });
+        assert_eq!(json, expected);
+    }
+}

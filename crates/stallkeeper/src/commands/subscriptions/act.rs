@@ -1,0 +1,54 @@
+//! The commands' way through the commit: the same door as the worker's.
+
+use std::sync::Arc;
+
+use clap::Args;
+use stallkeeper_lifecycle::Timestamp;
+use stallkeeper_persistence::{Actor, Content, Incoming, Outcome, Store, SubmitError, batcher};
+use stallkeeper_runtime::WallClock;
+
+use crate::config::Config;
+
+/// The longest name of a person, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Who does it.
+#[derive(Debug, Args)]
+pub(in crate::commands) struct ByArgs {
+    /// Who does this, for the history.
+    #[arg(long, env = "USER", default_value = "unknown", hide_env_values = true, value_parser = name, value_name = "NAME")]
+    by: String,
+}
+
+impl ByArgs {
+    /// The person as the history names him.
+    pub(in crate::commands) fn actor(&self) -> Actor {
+        Actor::Operator(self.by.clone())
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > NAME_BYTES_MAX || text.chars().any(char::is_control) {
+        return Err(format!("expected 1 to {NAME_BYTES_MAX} bytes without control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+/// Takes one thing through the commit.
+///
+/// # Errors
+/// [`SubmitError`] says whether trying again can help.
+pub(in crate::commands) async fn submit(
+    content: Content,
+    config: &Config,
+    store: Arc<dyn Store>,
+    clock: &Arc<dyn WallClock>,
+) -> Result<Outcome, SubmitError> {
+    let (committer, batcher) = batcher(store, clock.clone(), Arc::new(config.clone()));
+    let incoming = Incoming { received_at: Timestamp::from(clock.now()), content };
+    // The committer is gone once it has its answer, which ends the batcher.
+    let submit = async move { committer.submit(incoming).await };
+    let (outcome, ()) = tokio::join!(submit, batcher.run());
+    outcome
+}

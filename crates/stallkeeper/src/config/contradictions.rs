@@ -1,0 +1,147 @@
+//! What keys say together: each is well formed, and still it cannot be meant.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use stallkeeper_aws::{CredentialsSource, Partition, QueueUrl};
+use stallkeeper_lifecycle::ProductCode;
+use stallkeeper_notification::FeedError;
+
+use super::marketplace::{FeedProblem, topic};
+use super::source::{KeyPath, Source};
+use super::{Config, Marketplace, Product};
+
+/// Reports every contradiction of a configuration that is well formed.
+pub(super) fn check(config: &Config, source: &Source) {
+    let root = KeyPath::default();
+    if config.public_listen == Some(config.internal_listen) {
+        source.refuse(&root.key("public_listen"), "the same as internal_listen, which buyers must not reach");
+    }
+    let names = config.marketplaces.iter().map(|marketplace| Some(&marketplace.name));
+    unique(source, &root.key("marketplace"), "name", names);
+    let queues = config.marketplaces.iter().map(|marketplace| marketplace.queue_url.as_ref());
+    unique(source, &root.key("marketplace"), "queue_url", queues);
+    for (index, marketplace) in config.marketplaces.iter().enumerate() {
+        check_marketplace(config, marketplace, source, &root.key("marketplace").index(index));
+    }
+    check_products(config, source, &root.key("product"));
+}
+
+/// Refuses the second of two entries of a list that say the same.
+fn unique<T: Ord + Display>(
+    source: &Source,
+    list: &KeyPath,
+    key: &str,
+    values: impl Iterator<Item = Option<T>>,
+) {
+    let mut first = BTreeMap::new();
+    for (index, value) in values.enumerate() {
+        let Some(value) = value else { continue };
+        match first.get(&value) {
+            Some(first) => {
+                let words = format!("`{value}` is taken by {}", list.index(*first).key(key));
+                source.refuse(&list.index(index).key(key), &words);
+            }
+            None => {
+                first.insert(value, index);
+            }
+        }
+    }
+}
+
+fn check_marketplace(config: &Config, marketplace: &Marketplace, source: &Source, path: &KeyPath) {
+    let Some(partition) = marketplace.kind.partition() else { return };
+    check_partition(marketplace, partition, source, path);
+    let listed: Vec<&ProductCode> =
+        config.listings(&marketplace.name).map(|(_, listing)| &listing.code).collect();
+    let mut all_known = true;
+    for (index, arn) in marketplace.topic_arns.iter().enumerate() {
+        let words = match topic(arn, &listed) {
+            Err(error) => error.to_string(),
+            Ok(topic) if !listed.contains(&topic.product()) => format!(
+                "is about the product code {}, which no listing of the marketplace `{}` has; add a [[product.listing]]",
+                topic.product(),
+                marketplace.name
+            ),
+            Ok(_) if arn.partition() != partition => foreign(marketplace, arn.partition()),
+            Ok(_) => continue,
+        };
+        all_known = false;
+        source.refuse(&path.key("topic_arns").index(index), &words);
+    }
+    if !all_known {
+        return;
+    }
+    if let Err(FeedProblem::Feed(error)) = marketplace.feed(config) {
+        let at = match &error {
+            FeedError::RawTopics { .. } | FeedError::RawEnforced => path.key("raw_delivery"),
+            FeedError::Account { .. } => path.key("eventbridge").key("account"),
+            FeedError::Nothing | FeedError::ForeignPartition { .. } | FeedError::TwoProducts { .. } => {
+                path.key("topic_arns")
+            }
+        };
+        source.refuse(&at, &error.to_string());
+    }
+}
+
+fn check_partition(marketplace: &Marketplace, partition: Partition, source: &Source, path: &KeyPath) {
+    let queue = marketplace.queue_url.as_ref().and_then(QueueUrl::region).map(Partition::of_region);
+    let region = Partition::of_region(&marketplace.region);
+    let bus = marketplace.eventbridge.as_ref().map(|eventbridge| eventbridge.rule_arn.partition());
+    let role = match &marketplace.credentials {
+        CredentialsSource::Role { arn, .. } => arn.split(':').nth(1).and_then(Partition::from_arn_text),
+        CredentialsSource::Profile(_) | CredentialsSource::StandardChain => None,
+    };
+    let found = [
+        (path.key("queue_url"), queue),
+        (path.key("region"), Some(region)),
+        (path.key("eventbridge").key("rule_arn"), bus),
+        (path.key("role_arn"), role),
+    ];
+    for (path, found) in found {
+        if let Some(found) = found.filter(|found| *found != partition) {
+            source.refuse(&path, &foreign(marketplace, found));
+        }
+    }
+}
+
+fn foreign(marketplace: &Marketplace, partition: Partition) -> String {
+    format!(
+        "lies in the AWS partition `{partition}`, where a marketplace of kind {} is not",
+        marketplace.kind
+    )
+}
+
+fn check_products(config: &Config, source: &Source, path: &KeyPath) {
+    unique(source, path, "key", config.products.iter().map(|product| Some(&product.key)));
+    let mut taken = BTreeMap::new();
+    for (index, product) in config.products.iter().enumerate() {
+        let path = path.index(index);
+        let names = product.dimensions.iter().map(|dimension| Some(&dimension.name));
+        unique(source, &path.key("dimension"), "name", names);
+        check_names(config, product, source, &path);
+        for (index, listing) in product.listings.iter().enumerate() {
+            let path = path.key("listing").index(index);
+            if config.marketplace(&listing.marketplace).is_none() {
+                source.refuse(&path.key("marketplace"), &unknown_marketplace(&listing.marketplace));
+            }
+            if let Some(first) = taken.insert((&listing.marketplace, &listing.code), &product.key) {
+                let words = format!("this listing is already that of the product `{first}`");
+                source.refuse(&path.key("code"), &words);
+            }
+        }
+    }
+}
+
+fn check_names(config: &Config, product: &Product, source: &Source, path: &KeyPath) {
+    for (index, dimension) in product.dimensions.iter().enumerate() {
+        for name in dimension.api_names.keys().filter(|name| config.marketplace(name).is_none()) {
+            let path = path.key("dimension").index(index).key("api_names");
+            source.refuse(&path, &unknown_marketplace(name));
+        }
+    }
+}
+
+fn unknown_marketplace(name: &impl Display) -> String {
+    format!("no [[marketplace]] has the name `{name}`")
+}

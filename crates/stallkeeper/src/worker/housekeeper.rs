@@ -1,0 +1,69 @@
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{counter, gauge};
+use stallkeeper_lifecycle::Timestamp;
+use stallkeeper_persistence::{Store, StoreError};
+use stallkeeper_runtime::{WallClock, sleep_or_cancelled};
+use tokio_util::sync::CancellationToken;
+
+/// How many notifications are removed at once, so that no removal is in the way of others.
+const PRUNE_ROWS: u32 = 500;
+const PRUNE_EVERY: Duration = Duration::from_mins(10);
+const MEASURE_EVERY: Duration = Duration::from_secs(15);
+
+/// Removes notifications that are older than any redelivery, and measures what is stored.
+pub struct Housekeeper {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn WallClock>,
+    inbox_retention: Duration,
+}
+
+impl Housekeeper {
+    /// A housekeeper that keeps notifications for `inbox_retention`.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn WallClock>, inbox_retention: Duration) -> Self {
+        Self { store, clock, inbox_retention }
+    }
+
+    /// Works until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let rounds_between_prunes = (PRUNE_EVERY.as_secs() / MEASURE_EVERY.as_secs()).max(1);
+        for round in 0_u64.. {
+            let result = self.round(round.is_multiple_of(rounds_between_prunes), &stop).await;
+            if let Err(error) = result {
+                tracing::warn!(error = &error as &dyn Error, "housekeeping failed, will try again");
+            }
+            if sleep_or_cancelled(&stop, MEASURE_EVERY).await.is_break() {
+                return;
+            }
+        }
+    }
+
+    async fn round(&self, prunes: bool, stop: &CancellationToken) -> Result<(), StoreError> {
+        self.measure().await?;
+        if prunes { self.prune(stop).await } else { Ok(()) }
+    }
+
+    async fn prune(&self, stop: &CancellationToken) -> Result<(), StoreError> {
+        let horizon = Timestamp::from(self.clock.now()).minus(self.inbox_retention);
+        while !stop.is_cancelled() {
+            let removed = self.store.prune_inbox(horizon, PRUNE_ROWS).await?;
+            counter!("stallkeeper_inbox_pruned_total").increment(removed);
+            if removed < u64::from(PRUNE_ROWS) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and counts stay far below 2^52")]
+    async fn measure(&self) -> Result<(), StoreError> {
+        let jobs = self.store.job_counts().await?;
+        gauge!("stallkeeper_jobs", "state" => "parked").set(jobs.parked as f64);
+        gauge!("stallkeeper_jobs", "state" => "due").set(jobs.due as f64);
+        gauge!("stallkeeper_jobs", "state" => "failed").set(jobs.failed as f64);
+        gauge!("stallkeeper_quarantine_held").set(self.store.quarantine_held().await? as f64);
+        Ok(())
+    }
+}

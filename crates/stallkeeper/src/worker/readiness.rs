@@ -1,0 +1,82 @@
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use stallkeeper_persistence::Store;
+use stallkeeper_poller::{PollerHealth, Standing};
+use stallkeeper_web::{Problem, Readiness};
+use tokio_util::sync::CancellationToken;
+
+/// How long the database may take to answer before it counts as down.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Whether the worker can do its work: its database answers, its queues can be read, and it is not stopping.
+pub struct WorkerReadiness {
+    store: OnceLock<Arc<dyn Store>>,
+    pollers: OnceLock<Vec<(String, PollerHealth)>>,
+    stopping: CancellationToken,
+}
+
+impl WorkerReadiness {
+    /// Not ready, until it is told of a store.
+    pub fn new(stopping: CancellationToken) -> Self {
+        Self { store: OnceLock::new(), pollers: OnceLock::new(), stopping }
+    }
+
+    /// The database is open; a second one is not taken.
+    pub fn store_opened(&self, store: Arc<dyn Store>) {
+        let _first_counts = self.store.set(store);
+    }
+
+    /// These queues are polled; a second list is not taken.
+    pub fn pollers_started(&self, pollers: Vec<(String, PollerHealth)>) {
+        let _first_counts = self.pollers.set(pollers);
+    }
+
+    async fn database_problem(&self) -> Option<Problem> {
+        let remedy = "start it or restore the way to it; messages stay in the queue until then".to_owned();
+        let part = "database".to_owned();
+        let Some(store) = self.store.get() else {
+            return Some(Problem { part, problem: "it is not open yet".to_owned(), remedy });
+        };
+        let problem = match tokio::time::timeout(PING_TIMEOUT, store.ping()).await {
+            Ok(Ok(())) => return None,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("it did not answer within {} s", PING_TIMEOUT.as_secs()),
+        };
+        Some(Problem { part, problem, remedy })
+    }
+
+    fn queue_problems(&self) -> Vec<Problem> {
+        let pollers = self.pollers.get().map(Vec::as_slice).unwrap_or_default();
+        pollers.iter().filter_map(|(name, health)| queue_problem(name, health)).collect()
+    }
+}
+
+fn queue_problem(name: &str, health: &PollerHealth) -> Option<Problem> {
+    match health.snapshot().standing {
+        Standing::Failing(problem) if problem.kind.blocks_readiness() => Some(Problem {
+            part: format!("queue {name}"),
+            problem: format!("{}: {}", problem.kind, problem.detail),
+            remedy: problem.kind.remedy().to_owned(),
+        }),
+        // A first receive from an empty queue takes as long as its long poll.
+        Standing::Starting | Standing::Working | Standing::Failing(_) => None,
+    }
+}
+
+#[async_trait]
+impl Readiness for WorkerReadiness {
+    async fn problems(&self) -> Vec<Problem> {
+        let mut problems: Vec<Problem> = self.database_problem().await.into_iter().collect();
+        problems.extend(self.queue_problems());
+        if self.stopping.is_cancelled() {
+            problems.push(Problem {
+                part: "worker".to_owned(),
+                problem: "it is stopping".to_owned(),
+                remedy: "none is needed".to_owned(),
+            });
+        }
+        problems
+    }
+}

@@ -1,0 +1,169 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use stallkeeper_aws::{QueueUrl, sdk_config, sqs_client};
+use stallkeeper_notification::Verifier;
+use stallkeeper_outbox::{Outbox, OutboxConfig, WakeRunner};
+use stallkeeper_persistence::{Committer, JobKind, Store, TermsOf, batcher};
+use stallkeeper_poller::{Poller, PollerHealth, SqsQueue};
+use stallkeeper_runtime::{
+    Backoff, FinalStatus, Shutdown, Tasks, WallClock, listen_for_signals, sleep_or_cancelled,
+};
+use stallkeeper_web::{internal_routes, serve};
+use tokio::net::TcpListener;
+
+use super::{Housekeeper, NotificationHandler, WorkerReadiness, metrics};
+use crate::config::{Config, Marketplace};
+use crate::store;
+
+const CONNECT_RETRY_INITIAL: Duration = Duration::from_millis(500);
+const CONNECT_RETRY_CAP: Duration = Duration::from_secs(10);
+
+/// What a worker does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Everything.
+    #[default]
+    All,
+    /// Takes notifications in.
+    Poll,
+    /// Runs stored jobs.
+    Jobs,
+}
+
+/// One running worker.
+pub struct Worker {
+    config: Arc<Config>,
+    clock: Arc<dyn WallClock>,
+    shutdown: Shutdown,
+    tasks: Tasks,
+}
+
+impl Worker {
+    /// A worker that does nothing yet.
+    pub fn new(config: Config, clock: Arc<dyn WallClock>) -> Self {
+        let shutdown = Shutdown::new();
+        Self { config: Arc::new(config), clock, tasks: Tasks::new(shutdown.clone()), shutdown }
+    }
+
+    /// Works until it is told to stop, then finishes what runs.
+    ///
+    /// # Errors
+    /// When it cannot start, or a part of it failed.
+    pub async fn run(self, role: Role) -> anyhow::Result<()> {
+        listen_for_signals(&self.shutdown, &self.tasks, self.config.shutdown_grace)?;
+        let handle = metrics::install()?;
+        self.tasks.spawn("metrics", metrics::upkeep(handle.clone(), self.shutdown.soft.clone()));
+        let readiness = Arc::new(WorkerReadiness::new(self.shutdown.soft.clone()));
+        let address = self.config.internal_listen;
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("internal_listen {address}"))?;
+        tracing::info!(address = %listener.local_addr()?, "health and metrics are served");
+        let routes = internal_routes(readiness.clone(), metrics::text(&handle));
+        // Served until the very end, so that a stopping worker still answers.
+        self.tasks.spawn("web", serve(listener, routes, self.shutdown.hard.clone()));
+        let ended = self.work(role, &readiness).await;
+        self.shutdown.hard.cancel();
+        let status = self.tasks.close_and_wait().await;
+        ended?;
+        match status {
+            FinalStatus::Clean => Ok(()),
+            FinalStatus::Failed { task } => {
+                anyhow::bail!("the task {} failed; see the log", task.unwrap_or("?"))
+            }
+        }
+    }
+
+    /// Everything but what has to outlive the work.
+    async fn work(&self, role: Role, readiness: &WorkerReadiness) -> anyhow::Result<()> {
+        let Some(store) = self.open_store().await? else { return Ok(()) };
+        readiness.store_opened(store.clone());
+        let work = Tasks::new(self.shutdown.clone());
+        let terms: Arc<dyn TermsOf> = self.config.clone();
+        let (committer, batcher) = batcher(store.clone(), self.clock.clone(), terms);
+        work.spawn("commit", batcher.run());
+        if matches!(role, Role::All | Role::Poll) {
+            readiness.pollers_started(self.start_pollers(&work, &committer).await?);
+        }
+        if matches!(role, Role::All | Role::Jobs) {
+            self.start_jobs(&work, store, &committer);
+        }
+        drop(committer);
+        match work.close_and_wait().await {
+            FinalStatus::Clean => Ok(()),
+            FinalStatus::Failed { task } => {
+                anyhow::bail!("the task {} failed; see the log", task.unwrap_or("?"))
+            }
+        }
+    }
+
+    /// Waits for the database for as long as it takes; none where the worker is told to stop first.
+    async fn open_store(&self) -> anyhow::Result<Option<Arc<dyn Store>>> {
+        let url = self.config.required_database_url()?;
+        let mut backoff = Backoff::new(CONNECT_RETRY_INITIAL, CONNECT_RETRY_CAP);
+        loop {
+            match store::open_migrated(url).await {
+                Ok(store) => return Ok(Some(store)),
+                Err(store::OpenError::Unavailable(error)) => {
+                    let delay = backoff.next_delay();
+                    tracing::warn!(error = &*error, ?delay, "the database cannot be opened, will try again");
+                    if sleep_or_cancelled(&self.shutdown.soft, delay).await.is_break() {
+                        return Ok(None);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn start_pollers(
+        &self,
+        work: &Tasks,
+        committer: &Committer,
+    ) -> anyhow::Result<Vec<(String, PollerHealth)>> {
+        let verifier = Arc::new(self.config.verifier()?);
+        let mut health = Vec::new();
+        for marketplace in &self.config.marketplaces {
+            let Some(queue_url) = &marketplace.queue_url else { continue };
+            let poller = self.poller(marketplace, queue_url, verifier.clone(), committer.clone()).await?;
+            health.push((marketplace.name.to_string(), poller.health()));
+            let shutdown = self.shutdown.clone();
+            work.spawn("poller", async move { poller.run(&shutdown).await });
+        }
+        anyhow::ensure!(
+            !health.is_empty(),
+            "no marketplace has a queue_url, so there is nothing to poll; see `stallkeeper config default`"
+        );
+        Ok(health)
+    }
+
+    async fn poller(
+        &self,
+        marketplace: &Marketplace,
+        queue_url: &QueueUrl,
+        verifier: Arc<Verifier>,
+        committer: Committer,
+    ) -> anyhow::Result<Poller> {
+        let account = marketplace.account();
+        let client = sqs_client(&sdk_config(&account).await, &account);
+        let queue = Arc::new(SqsQueue::new(&client, queue_url.as_str()));
+        let feed = marketplace.feed(&self.config)?;
+        let handler = Arc::new(NotificationHandler::new(feed, verifier, committer, self.clock.clone()));
+        let name = marketplace.name.to_string();
+        Poller::new(name.clone(), queue, handler, self.config.queue.poller_config())
+            .with_context(|| format!("queue of the marketplace {name}"))
+    }
+
+    fn start_jobs(&self, work: &Tasks, store: Arc<dyn Store>, committer: &Committer) {
+        let wake = Arc::new(WakeRunner::new(committer.clone(), self.clock.clone()));
+        let outbox =
+            Outbox::new(store.clone(), self.clock.clone(), committer.jobs_written(), OutboxConfig::default())
+                .with_runner(JobKind::Wake, wake);
+        let stop = self.shutdown.soft.clone();
+        work.spawn("outbox", async move { outbox.run(&stop).await });
+        let housekeeper = Housekeeper::new(store, self.clock.clone(), self.config.inbox_retention);
+        work.spawn("housekeeper", housekeeper.run(self.shutdown.soft.clone()));
+    }
+}

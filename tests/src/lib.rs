@@ -1,0 +1,44 @@
+#![doc = include_str!("../README.md")]
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "a test that cannot be set up must fail at once and in words"
+)]
+
+mod certificate_server;
+mod certificates;
+mod database;
+mod envelope;
+mod eventually;
+mod moto;
+mod postgres;
+mod sales;
+mod stall;
+mod worker;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub use certificate_server::CertificateServer;
+pub use certificates::{Authority, Digest, SigningKey};
+pub use database::Database;
+pub use envelope::Envelope;
+pub use eventually::eventually;
+pub use moto::{Depth, Moto, Queue, Topics, action_body};
+pub use postgres::{PrivatePostgres, TestDatabase};
+pub use sales::Sales;
+pub use stall::{Product, Stall};
+pub use worker::{Finished, Installation, Worker};
+
+/// A name that no other test of this or another running process uses.
+pub fn unique(prefix: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{prefix}{}n{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What `cargo xtask test` and `cargo xtask services` tell the tests.
+fn environment(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run `cargo xtask test`, or `cargo xtask services -- cargo test …`")
+    })
+}

@@ -1,0 +1,48 @@
+//! Installing what the tests need and this machine lacks.
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use crate::program::{self, is_root, succeeds};
+use crate::tree::Tree;
+use crate::{moto, postgres};
+
+/// Debian's package and whether what it brings is here already.
+struct Part {
+    package: &'static str,
+    is_here: fn() -> bool,
+}
+
+const PARTS: [Part; 4] = [
+    Part { package: "postgresql", is_here: || postgres::server_program("initdb").is_ok() },
+    Part { package: "python3-venv", is_here: moto::python_can_make_venvs },
+    Part { package: "openssl", is_here: || succeeds(Command::new("openssl").arg("version")) },
+    Part { package: "git", is_here: || succeeds(Command::new("git").arg("--version")) },
+];
+
+/// Installs the missing packages and moto; does nothing, and asks no network, when all is here.
+pub(crate) fn run(tree: &Tree) -> Result<()> {
+    let missing: Vec<&str> = PARTS.iter().filter(|part| !(part.is_here)()).map(|part| part.package).collect();
+    if !missing.is_empty() {
+        install_packages(&missing)?;
+    }
+    moto::install(tree)
+}
+
+fn install_packages(packages: &[&str]) -> Result<()> {
+    let names = packages.join(" ");
+    ensure!(is_root(), "missing Debian packages: run `apt-get install {names}` as root, then this again");
+    println!("installing {names}");
+    program::run(&mut apt_get(&["update"]))?;
+    let mut install = apt_get(&["install", "--yes", "--no-install-recommends"]);
+    program::run(install.args(packages))
+}
+
+fn apt_get(args: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command.arg("--quiet").args(args).env("DEBIAN_FRONTEND", "noninteractive");
+    // Debian's scripts start no server of their own in single-user mode; the tests start theirs.
+    command.env("RUNLEVEL", "1");
+    command
+}
