@@ -28,7 +28,7 @@ pub use moto::{Depth, Moto, Queue, Topics, action_body};
 pub use postgres::{PrivatePostgres, TestDatabase};
 pub use sales::Sales;
 pub use stall::{Product, Stall};
-pub use worker::{Finished, Installation, Worker};
+pub use worker::{Finished, Installation, Problem, Worker};
 
 /// A name that no other test of this or another running process uses.
 pub fn unique(prefix: &str) -> String {

@@ -42,6 +42,17 @@ pub struct Finished {
     pub stderr: String,
 }
 
+/// What stands in the way of a worker, as `/readyz` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The part that it is about, such as `database` or `queue aws`.
+    pub part: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
 impl Installation {
     /// Writes the configuration file; the database is named by the environment, as documented.
     pub fn new(config_toml: &str, database_url: &str) -> Self {
@@ -154,6 +165,26 @@ impl Worker {
     /// Whether `/readyz` answers that the worker is ready.
     pub async fn is_ready(&self) -> bool {
         matches!(self.get("/readyz").await, Some((200, _)))
+    }
+
+    /// What `/readyz` names; nothing where it is ready, or does not answer yet.
+    pub async fn problems(&self) -> Vec<Problem> {
+        let Some((_, body)) = self.get("/readyz").await else { return Vec::new() };
+        let report: serde_json::Value = serde_json::from_str(&body).expect("readiness is told as JSON");
+        let text = |problem: &serde_json::Value, field: &str| {
+            problem
+                .get(field)
+                .and_then(serde_json::Value::as_str)
+                .expect("a problem is told in words")
+                .to_owned()
+        };
+        let problems = report.get("problems").and_then(serde_json::Value::as_array);
+        let problem = |told: &serde_json::Value| Problem {
+            part: text(told, "part"),
+            problem: text(told, "problem"),
+            remedy: text(told, "remedy"),
+        };
+        problems.expect("readiness lists its problems").iter().map(problem).collect()
     }
 
     /// Waits until the worker is ready; one that ends instead fails at once, with its log.

@@ -88,7 +88,7 @@ fn cases(stall: &Stall) -> Vec<(&'static str, &'static str, String)> {
     };
     vec![
         ("not-json", "the body is not JSON", "hello".to_owned()),
-        ("not-json", "the Message is not JSON", with(&|envelope| envelope.message = "{".to_owned())),
+        ("not-json", "the Message is not JSON", with(&|envelope| "{".clone_into(&mut envelope.message))),
         ("unknown-shape", "neither an SNS envelope", json!({ "hello": 1 }).to_string()),
         ("unknown-action", "\"subscribe-maybe\"", product.envelope("subscribe-maybe", "bad").text()),
         (

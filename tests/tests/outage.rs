@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use stallkeeper_tests::{Database, Installation, PrivatePostgres, Sales, Stall, Worker, eventually};
 
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -28,7 +27,7 @@ async fn while_the_database_is_down_nothing_is_acknowledged_and_afterwards_all_i
 
     postgres.stop();
     worker.wait_until_unready().await;
-    assert_eq!(problems(&worker).await, ["database"]);
+    assert_eq!(parts(&worker).await, ["database"]);
     stall.send(&sales.visits(10)).await;
     let held = hold_everything(&worker, &stall).await;
     assert!(held >= 30, "only {held} messages were in the queue while the database was down");
@@ -58,7 +57,7 @@ async fn a_worker_that_starts_before_its_database_is_ready_once_that_comes() {
     let installation = Installation::new(&stall.config(SETTINGS), &url);
     let mut worker = installation.start();
     worker.wait_until_unready().await;
-    assert_eq!(problems(&worker).await, ["database"]);
+    assert_eq!(parts(&worker).await, ["database"]);
 
     let mut sales = Sales::of(stall.products.first().unwrap());
     stall.send(&sales.visits(1)).await;
@@ -82,11 +81,7 @@ async fn hold_everything(worker: &Worker, stall: &Stall) -> u64 {
     total
 }
 
-/// The parts that `/readyz` names.
-async fn problems(worker: &Worker) -> Vec<String> {
-    let (status, body) = worker.get("/readyz").await.unwrap();
-    assert_eq!(status, 503, "{body}");
-    let report: Value = serde_json::from_str(&body).unwrap();
-    let problems = report["problems"].as_array().unwrap();
-    problems.iter().map(|problem| problem["part"].as_str().unwrap().to_owned()).collect()
+/// The parts that readiness names.
+async fn parts(worker: &Worker) -> Vec<String> {
+    worker.problems().await.into_iter().map(|problem| problem.part).collect()
 }

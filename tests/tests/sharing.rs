@@ -1,5 +1,4 @@
 //! Several workers at one queue.
-#![expect(clippy::unwrap_used, reason = "a broken set-up fails the test")]
 
 use std::time::Duration;
 

@@ -58,7 +58,8 @@ async fn both_versions_are_verified_and_a_certificate_of_another_root_is_not_tru
     let mut scene = Scene::open("enforce").await;
     scene.serve_certificates().await;
     let server = scene.server.as_ref().unwrap();
-    let (ours, foreign) = (scene.authority.signing_key(HOST), Authority::new().signing_key(HOST));
+    let stranger = Authority::new();
+    let (ours, foreign) = (scene.authority.signing_key(HOST), stranger.signing_key(HOST));
     let _worker = scene.installation.start_ready().await;
     let product = &scene.stall.products[0];
     let signed = |key: &SigningKey, digest, buyer| {

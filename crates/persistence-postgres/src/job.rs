@@ -268,9 +268,9 @@ impl JobStore for PostgresStore {
             let counts = sqlx::query!(
                 r#"
                 SELECT
-                    (SELECT count(*) FROM jobs WHERE state = 'parked') AS "parked!",
-                    (SELECT count(*) FROM jobs WHERE state = 'due') AS "due!",
-                    (SELECT count(*) FROM jobs WHERE state = 'failed') AS "failed!"
+                    (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'parked' LIMIT 10000) AS parked) AS "parked!",
+                    (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'due' LIMIT 10000) AS due) AS "due!",
+                    (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'failed' LIMIT 10000) AS failed) AS "failed!"
                 "#
             )
             .fetch_one(&self.pool)

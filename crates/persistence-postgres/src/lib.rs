@@ -13,4 +13,4 @@ mod quarantine;
 mod subscription;
 
 pub use connect::{ConnectError, Options, PostgresStore};
-pub use migrate::{MigrateError, SchemaState};
+pub use migrate::MigrateError;

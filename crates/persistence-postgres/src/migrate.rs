@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migrate, Migrator};
 use sqlx::{Connection, PgConnection};
-use stallkeeper_persistence::StoreError;
+use stallkeeper_persistence::{SchemaState, StoreError};
 
 use crate::PostgresStore;
 use crate::error::store_error;
@@ -16,20 +16,6 @@ const LOCK: i64 = 0x5374_616c_6c6b_6565;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 const TABLE: &str = "_sqlx_migrations";
-
-/// How the database's tables stand to what this version of the worker expects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SchemaState {
-    /// They agree.
-    Current,
-    /// Migrations are missing.
-    Behind {
-        /// How many.
-        missing: usize,
-    },
-    /// A newer version has migrated the database.
-    Ahead,
-}
 
 /// Why the tables are not as this version of the worker expects them.
 #[derive(Debug, thiserror::Error)]

@@ -6,14 +6,18 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgConnection;
-use stallkeeper_persistence::Store;
+use sqlx::{Connection, PgConnection};
+use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 use stallkeeper_persistence::contract::contention::contend;
+use stallkeeper_persistence::{CommitStore, InboxEntry, InboxKey, Store};
 use stallkeeper_persistence_postgres::PostgresStore;
 use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use support::{connect, open};
+
+const NOON: Timestamp = Timestamp::from_micros(1_767_268_800_000_000);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_pools_apply_each_of_100_000_facts_once_and_no_deadlock_surfaces() {
@@ -36,19 +40,107 @@ async fn three_pools_apply_each_of_100_000_facts_once_and_no_deadlock_surfaces()
     assert_eq!(deadlocks, 0, "one lock order leaves no room for them");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn subscriptions_are_locked_in_the_order_of_their_keys() {
+    let opened = open().await;
+    let keys: Vec<SubscriptionKey> =
+        (0..9).map(|number| format!("aws/prod-1/customer/{number}").parse().unwrap()).collect();
+    // In the table they stand the other way round.
+    for key in keys.iter().rev() {
+        let mut transaction = opened.store.begin().await.unwrap();
+        transaction.place(std::slice::from_ref(key), NOON).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+    let mut in_the_way = opened.store.begin().await.unwrap();
+    in_the_way.lock(&keys[4..5]).await.unwrap();
+    let mut waiting = opened.store.begin().await.unwrap();
+    let all = keys.clone();
+    let waiting = JoinSet::from_iter([async move { waiting.lock(&all).await.unwrap().len() }]);
+    let mut connection = opened.database.connect().await;
+    until_one_waits(&mut connection).await;
+    let free: Vec<String> =
+        sqlx::query_scalar("SELECT key FROM subscriptions ORDER BY key FOR UPDATE SKIP LOCKED")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+    assert_eq!(
+        free,
+        keys[5..].iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "no lock behind the one waited for"
+    );
+    drop(in_the_way);
+    assert_eq!(waiting.join_all().await, [9]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notifications_are_claimed_in_the_order_of_their_ids() {
+    let opened = open().await;
+    let entries: Vec<InboxEntry> = (0..9).map(inbox_entry).collect();
+    let mut in_the_way = opened.store.begin().await.unwrap();
+    in_the_way.claim(&entries[4..5]).await.unwrap();
+    let mut waiting = opened.store.begin().await.unwrap();
+    let all = entries.clone();
+    let waiting = JoinSet::from_iter([async move { waiting.claim(&all).await.unwrap().len() }]);
+    let mut connection = opened.database.connect().await;
+    until_one_waits(&mut connection).await;
+    let mut free = Vec::new();
+    for entry in &entries {
+        if is_free(&mut connection, entry).await {
+            free.push(entry.key.clone());
+        }
+    }
+    assert_eq!(free, entries[5..].iter().map(|entry| entry.key.clone()).collect::<Vec<_>>());
+    drop(in_the_way);
+    assert_eq!(waiting.join_all().await, [0], "what was not committed is new to the next one");
+}
+
+fn inbox_entry(number: usize) -> InboxEntry {
+    InboxEntry {
+        key: InboxKey { marketplace: "aws".parse().unwrap(), id: format!("n-{number}").parse().unwrap() },
+        subscription: "aws/prod-1/customer/buyer".parse().unwrap(),
+        received_at: NOON,
+        body: Vec::new(),
+    }
+}
+
+/// Whether nobody is storing this notification.
+async fn is_free(connection: &mut PgConnection, entry: &InboxEntry) -> bool {
+    let mut attempt = connection.begin().await.unwrap();
+    sqlx::query("SET LOCAL lock_timeout = '50ms'").execute(&mut *attempt).await.unwrap();
+    let inserted = sqlx::query(
+        "INSERT INTO inbox (marketplace, id, subscription, received_at, body) VALUES ($1, $2, '', now(), '')",
+    )
+    .bind(entry.key.marketplace.as_str())
+    .bind(entry.key.id.as_str())
+    .execute(&mut *attempt)
+    .await;
+    attempt.rollback().await.unwrap();
+    inserted.is_ok()
+}
+
+async fn until_one_waits(connection: &mut PgConnection) {
+    let mut look = tokio::time::interval(Duration::from_millis(5));
+    while lock_waits(connection).await == 0 {
+        look.tick().await;
+    }
+}
+
+async fn lock_waits(connection: &mut PgConnection) -> i64 {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    )
+    .fetch_one(connection)
+    .await
+    .unwrap()
+}
+
 /// Looks, until it is over, how often a connection of this database waits for another's lock.
 async fn watch_lock_waits(mut connection: PgConnection, mut is_over: oneshot::Receiver<()>) -> i64 {
     let mut look = tokio::time::interval(Duration::from_millis(20));
     let mut waits = 0;
     while is_over.try_recv() == Err(TryRecvError::Empty) {
         look.tick().await;
-        let waiting: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
-        waits += waiting;
+        waits += lock_waits(&mut connection).await;
     }
     waits
 }

@@ -8,16 +8,12 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection};
 use stallkeeper_persistence::StoreError;
-use tokio::time::Instant;
 
 use crate::error::{Code, bounded};
 use crate::writer::Writer;
 
 /// The log file is cut to this size after a checkpoint, so that one burst does not keep the disk.
 const LOG_BYTES_MAX: &str = "67108864";
-
-/// How long to wait before a file that is held is opened again.
-const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// How a store uses its database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +24,28 @@ pub struct Options {
     pub busy_timeout: Duration,
     /// How long a transaction may wait for its turn, and a statement for the disk.
     pub patience: Duration,
+    /// What is done where the file does not exist.
+    pub missing: MissingFile,
+}
+
+/// What is done where the database's file does not exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MissingFile {
+    /// It is made.
+    #[default]
+    Create,
+    /// It is an error, as for a command that only reads.
+    Refuse,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { readers_max: 4, busy_timeout: Duration::from_secs(5), patience: Duration::from_secs(30) }
+        Self {
+            readers_max: 4,
+            busy_timeout: Duration::from_secs(5),
+            patience: Duration::from_secs(30),
+            missing: MissingFile::Create,
+        }
     }
 }
 
@@ -50,6 +63,12 @@ pub enum ConnectError {
     NoFolder {
         /// The folder.
         folder: PathBuf,
+    },
+    /// The file is missing, and was not to be made.
+    #[error("{file:?} does not exist; make it with `stallkeeper migrate`, or correct the database URL")]
+    NoFile {
+        /// The file.
+        file: PathBuf,
     },
     /// Another process holds the file.
     #[error("{file:?} is held by another process; a SQLite database serves one worker")]
@@ -86,7 +105,7 @@ impl SqliteStore {
     /// [`ConnectError`]; another try helps where another process held the file.
     pub async fn connect(url: &SecretString, options: Options) -> Result<Self, ConnectError> {
         let target = target(url, &options)?;
-        create(&target, options.busy_timeout).await?;
+        create(&target).await?;
         // A connection to a file needs no testing, and there is no reason to ever replace a good one.
         let pool = SqlitePoolOptions::new()
             .test_before_acquire(false)
@@ -114,20 +133,9 @@ impl SqliteStore {
 }
 
 /// Opens the file once, so that it is there for the readers, and in WAL mode.
-///
-/// Switching to WAL fails at once where another process has the file open at that moment: SQLite does not
-/// apply its own waiting to it.
-async fn create(target: &SqliteConnectOptions, patience: Duration) -> Result<(), ConnectError> {
-    let deadline = Instant::now() + patience;
-    loop {
-        let opened = async { target.connect().await?.close().await }.await;
-        match opened.map_err(|error| connect_error(target, error)) {
-            Err(ConnectError::Busy { .. }) if Instant::now() < deadline => {
-                tokio::time::sleep(BUSY_PAUSE).await;
-            }
-            opened => return opened,
-        }
-    }
+async fn create(target: &SqliteConnectOptions) -> Result<(), ConnectError> {
+    let opened = async { target.connect().await?.close().await }.await;
+    opened.map_err(|error| connect_error(target, error))
 }
 
 /// WAL, so that reading and writing do not wait for each other; FULL, so that what was committed outlives a
@@ -143,8 +151,11 @@ fn target(url: &SecretString, options: &Options) -> Result<SqliteConnectOptions,
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         return Err(ConnectError::NoFolder { folder: folder.to_owned() });
     }
+    if options.missing == MissingFile::Refuse && !target.get_filename().exists() {
+        return Err(ConnectError::NoFile { file: target.get_filename().to_owned() });
+    }
     Ok(target
-        .create_if_missing(true)
+        .create_if_missing(options.missing == MissingFile::Create)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)

@@ -304,9 +304,9 @@ impl JobStore for SqliteStore {
             let counts = sqlx::query!(
                 r#"
                 SELECT
-                    (SELECT count(*) FROM jobs WHERE state = 'parked') AS "parked!: i64",
-                    (SELECT count(*) FROM jobs WHERE state = 'due') AS "due!: i64",
-                    (SELECT count(*) FROM jobs WHERE state = 'failed') AS "failed!: i64"
+                    (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'parked' LIMIT 10000) AS parked) AS "parked!: i64",
+                    (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'due' LIMIT 10000) AS due) AS "due!: i64",
+                    (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'failed' LIMIT 10000) AS failed) AS "failed!: i64"
                 "#
             )
             .fetch_one(&self.readers)

@@ -13,5 +13,5 @@ mod quarantine;
 mod subscription;
 mod writer;
 
-pub use connect::{ConnectError, Options, SqliteStore};
-pub use migrate::{MigrateError, SchemaState};
+pub use connect::{ConnectError, MissingFile, Options, SqliteStore};
+pub use migrate::MigrateError;

@@ -1,6 +1,6 @@
 use sqlx::SqliteConnection;
 use sqlx::migrate::{Migrate, Migrator};
-use stallkeeper_persistence::StoreError;
+use stallkeeper_persistence::{SchemaState, StoreError};
 
 use crate::SqliteStore;
 use crate::lane::Lane;
@@ -8,20 +8,6 @@ use crate::lane::Lane;
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
 const TABLE: &str = "_sqlx_migrations";
-
-/// How the database's tables stand to what this version of the worker expects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SchemaState {
-    /// They agree.
-    Current,
-    /// Migrations are missing.
-    Behind {
-        /// How many.
-        missing: usize,
-    },
-    /// A newer version has migrated the database.
-    Ahead,
-}
 
 /// Why the tables are not as this version of the worker expects them.
 #[derive(Debug, thiserror::Error)]

@@ -1,9 +1,11 @@
+use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use stallkeeper_lifecycle::{Flag, SubscriptionKey, Timestamp};
 use stallkeeper_runtime::Backoff;
 
-use crate::{CommitStore, Committed, Incoming, Outcome, StoreError, TermsOf, commit};
+use crate::{CommitStore, Committed, Incoming, Outcome, Source, StoreError, TermsOf, commit};
 
 /// How often a batch that met another transaction is tried at once.
 const ATTEMPTS_MAX: u32 = 8;
@@ -68,8 +70,12 @@ impl Isolated {
     }
 
     fn fail(&mut self, count: usize, error: StoreError) {
-        let shared = std::sync::Arc::new(error);
-        self.results.extend((0..count).map(|_| Err(StoreError::Unavailable(Box::new(shared.clone())))));
+        let cause: Source = match error {
+            StoreError::Unavailable(cause) | StoreError::Conflict(cause) | StoreError::Data(cause) => cause,
+            StoreError::Unreadable { source, .. } => source,
+        };
+        let cause: Arc<dyn Error + Send + Sync> = Arc::from(cause);
+        self.results.extend((0..count).map(|_| Err(StoreError::Unavailable(Box::new(Arc::clone(&cause))))));
     }
 }
 

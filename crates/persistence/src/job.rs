@@ -150,7 +150,7 @@ pub struct JobRecord {
     pub last_error: Option<String>,
 }
 
-/// How many jobs there are.
+/// How many jobs there are; from 10,000 of a state on they are not counted further.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobCounts {
     /// Parked.

@@ -13,6 +13,7 @@ mod isolate;
 mod job;
 mod quarantine;
 mod route;
+mod schema;
 mod store;
 mod subscription;
 
@@ -25,6 +26,7 @@ pub use incoming::{Act, Content, Incoming, Outcome, Received, Refused, Replay};
 pub use isolate::commit_each;
 pub use job::{Job, JobCounts, JobKind, JobRecord, JobState, NewJob};
 pub use quarantine::{QuarantineEntry, QuarantineKey, QuarantineRecord, QuarantineState};
+pub use schema::SchemaState;
 pub use store::{
     CommitStore, Housekeeping, JobStore, QuarantineStore, Store, SubscriptionStore, Transaction,
 };

@@ -95,7 +95,7 @@ pub struct QuarantineRecord {
     pub entry: QuarantineEntry,
     /// Where it stands.
     pub state: QuarantineState,
-    /// How often it came.
+    /// How often it came; copies that came together, in one commit, count once.
     pub seen: i64,
     /// When it came last.
     pub last_seen_at: Timestamp,

@@ -119,7 +119,7 @@ pub trait QuarantineStore: Send + Sync + 'static {
         page: &Page<QuarantineKey>,
     ) -> Result<Vec<QuarantineRecord>, StoreError>;
 
-    /// How many are held.
+    /// How many are held; from 10,000 on they are not counted further.
     async fn quarantine_held(&self) -> Result<u64, StoreError>;
 
     /// Marks a held message as worth nothing; `false` where it is not held.
@@ -161,7 +161,7 @@ pub trait JobStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// How many jobs there are in each state.
+    /// How many jobs there are in each state, as far as [`JobCounts`] counts.
     async fn job_counts(&self) -> Result<JobCounts, StoreError>;
 }
 

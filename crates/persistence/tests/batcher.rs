@@ -172,7 +172,8 @@ async fn the_batcher_ends_when_every_committer_is_gone() {
     settle().await;
     gate.open();
     assert!(caller.join_all().await.iter().all(is_applied), "what was submitted is finished first");
-    assert_eq!(tasks.close_and_wait().await, FinalStatus::Clean);
+    let ended = tokio::time::timeout(Duration::from_mins(1), tasks.close_and_wait()).await;
+    assert_eq!(ended.expect("the batcher ends"), FinalStatus::Clean);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
-use stallkeeper_persistence::Store;
+use secrecy::SecretString;
+use stallkeeper_persistence::{SchemaState, Store};
 use stallkeeper_persistence_postgres::{self as postgres, PostgresStore};
-use stallkeeper_persistence_sqlite::{self as sqlite, SqliteStore};
+use stallkeeper_persistence_sqlite::{self as sqlite, MissingFile, SqliteStore};
+
+use crate::config::DatabaseKind;
 
 /// Why the database is not open.
 #[derive(Debug, thiserror::Error)]
@@ -25,23 +27,12 @@ pub enum OpenError {
     Scheme,
 }
 
-/// How the database's tables stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Schema {
-    /// They are those of this version.
-    Current,
-    /// So many migrations are missing.
-    Behind(usize),
-    /// A newer version has migrated the database.
-    Ahead,
-}
-
 /// An open database.
 pub struct Opened {
     /// The database.
     pub store: Arc<dyn Store>,
     /// How its tables stand, or after migrating stood before.
-    pub schema: Schema,
+    pub schema: SchemaState,
 }
 
 /// Opens the database and brings its tables up to date.
@@ -57,13 +48,13 @@ pub async fn open_migrated(url: &SecretString) -> Result<Arc<dyn Store>, OpenErr
 /// # Errors
 /// [`OpenError`] says whether trying again can help.
 pub async fn migrate(url: &SecretString) -> Result<(Arc<dyn Store>, usize), OpenError> {
-    match Engine::of(url)? {
-        Engine::Postgres => {
+    match kind(url)? {
+        DatabaseKind::Postgres => {
             let store = PostgresStore::connect(url, postgres::Options::default()).await?;
             let count = store.migrate().await?;
             Ok((Arc::new(store), count))
         }
-        Engine::Sqlite => {
+        DatabaseKind::Sqlite => {
             let store = SqliteStore::connect(url, sqlite::Options::default()).await?;
             let count = store.migrate().await?;
             Ok((Arc::new(store), count))
@@ -71,20 +62,24 @@ pub async fn migrate(url: &SecretString) -> Result<(Arc<dyn Store>, usize), Open
     }
 }
 
-/// Opens the database as it is.
+/// Opens the database as it is; a file that is missing is not made.
 ///
 /// # Errors
 /// [`OpenError`] says whether trying again can help.
 pub async fn open(url: &SecretString) -> Result<Opened, OpenError> {
-    match Engine::of(url)? {
-        Engine::Postgres => {
+    match kind(url)? {
+        DatabaseKind::Postgres => {
             let store = PostgresStore::connect(url, postgres::Options::default()).await?;
-            let schema = store.schema_state().await?.into();
+            let schema = store.schema_state().await?;
             Ok(Opened { store: Arc::new(store), schema })
         }
-        Engine::Sqlite => {
-            let store = SqliteStore::connect(url, sqlite::Options::default()).await?;
-            let schema = store.schema_state().await?.into();
+        DatabaseKind::Sqlite => {
+            let store = SqliteStore::connect(
+                url,
+                sqlite::Options { missing: MissingFile::Refuse, ..sqlite::Options::default() },
+            )
+            .await?;
+            let schema = store.schema_state().await?;
             Ok(Opened { store: Arc::new(store), schema })
         }
     }
@@ -97,28 +92,18 @@ pub async fn open(url: &SecretString) -> Result<Opened, OpenError> {
 pub async fn open_current(url: &SecretString) -> Result<Arc<dyn Store>, OpenError> {
     let Opened { store, schema } = open(url).await?;
     match schema {
-        Schema::Current => Ok(store),
-        Schema::Behind(_) => Err(OpenError::Schema("older than this version; run `stallkeeper migrate`")),
-        Schema::Ahead => Err(OpenError::Schema("newer than this version; use the version that migrated it")),
-    }
-}
-
-enum Engine {
-    Postgres,
-    Sqlite,
-}
-
-impl Engine {
-    fn of(url: &SecretString) -> Result<Self, OpenError> {
-        let url = url.expose_secret();
-        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            Ok(Self::Postgres)
-        } else if url.starts_with("sqlite:") {
-            Ok(Self::Sqlite)
-        } else {
-            Err(OpenError::Scheme)
+        SchemaState::Current => Ok(store),
+        SchemaState::Behind { .. } => {
+            Err(OpenError::Schema("older than this version; run `stallkeeper migrate`"))
+        }
+        SchemaState::Ahead => {
+            Err(OpenError::Schema("newer than this version; use the version that migrated it"))
         }
     }
+}
+
+fn kind(url: &SecretString) -> Result<DatabaseKind, OpenError> {
+    DatabaseKind::of(url).ok_or(OpenError::Scheme)
 }
 
 impl From<postgres::ConnectError> for OpenError {
@@ -139,16 +124,6 @@ impl From<postgres::MigrateError> for OpenError {
     }
 }
 
-impl From<postgres::SchemaState> for Schema {
-    fn from(state: postgres::SchemaState) -> Self {
-        match state {
-            postgres::SchemaState::Current => Self::Current,
-            postgres::SchemaState::Behind { missing } => Self::Behind(missing),
-            postgres::SchemaState::Ahead => Self::Ahead,
-        }
-    }
-}
-
 impl From<sqlite::ConnectError> for OpenError {
     fn from(error: sqlite::ConnectError) -> Self {
         match error {
@@ -162,17 +137,7 @@ impl From<sqlite::MigrateError> for OpenError {
     fn from(error: sqlite::MigrateError) -> Self {
         match error {
             sqlite::MigrateError::Refused(_) => Self::Refused(error.into()),
-            _ => Self::Unavailable(error.into()),
-        }
-    }
-}
-
-impl From<sqlite::SchemaState> for Schema {
-    fn from(state: sqlite::SchemaState) -> Self {
-        match state {
-            sqlite::SchemaState::Current => Self::Current,
-            sqlite::SchemaState::Behind { missing } => Self::Behind(missing),
-            sqlite::SchemaState::Ahead => Self::Ahead,
+            sqlite::MigrateError::Unavailable(_) => Self::Unavailable(error.into()),
         }
     }
 }

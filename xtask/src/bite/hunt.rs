@@ -165,7 +165,11 @@ impl Display for Hunt {
 impl Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Found(tests) => write!(formatter, "found by {}", tests.join(", ")),
+            Self::Found(tests) => match tests.as_slice() {
+                [one] => write!(formatter, "found by {one}"),
+                [one, others @ ..] => write!(formatter, "found by {one} and {} more", others.len()),
+                [] => write!(formatter, "found"),
+            },
             Self::Hung => write!(formatter, "found: the test no longer ends"),
             Self::NothingFound => write!(formatter, "NOT FOUND: every test passed"),
             Self::NothingRan => write!(formatter, "NOT FOUND: no test has that name"),

@@ -154,6 +154,10 @@ async fn a_server_that_was_started_again_between_two_uses_is_not_noticed() {
     let (first, second) = tokio::join!(store.begin(), store.begin());
     first.unwrap().commit().await.unwrap();
     second.unwrap().commit().await.unwrap();
+    // Meanwhile the two connections get back to the pool.
+    for _ in 0..5 {
+        store.ping().await.unwrap();
+    }
 
     server.stop();
     server.start_again();

@@ -228,7 +228,7 @@ async fn no_statement_about_jobs_reads_a_whole_table() {
     let late = Timestamp::from_micros(1_900_000_000_000_000);
     plans
         .watch("the jobs' runner", async |store| {
-            let jobs = store.claim_jobs(late, Duration::from_secs(60), BATCH).await.unwrap();
+            let jobs = store.claim_jobs(late, Duration::from_mins(1), BATCH).await.unwrap();
             assert_eq!(jobs.len(), BATCH as usize);
             store.finish_job(&jobs[0]).await.unwrap();
             store.retry_job(&jobs[1], late, "again").await.unwrap();
@@ -276,7 +276,7 @@ async fn no_statement_about_quarantine_or_the_inboxs_age_reads_a_whole_table() {
         .await;
     plans
         .watch("the count of held messages", async |store| {
-            assert_eq!(store.quarantine_held().await.unwrap(), 10_000)
+            assert_eq!(store.quarantine_held().await.unwrap(), 10_000);
         })
         .await;
     plans

@@ -28,8 +28,8 @@ const COMMITTERS: usize = 3;
 const OLD_KEYS: usize = 25;
 const NEW_KEYS: usize = 25;
 /// How many facts of one subscription a window has, and how long it lasts: well inside what is kept one by one.
-const WINDOW_FACTS: usize = 40;
-const WINDOW: Duration = Duration::from_hours(12 * 24);
+const WINDOW_FACTS: usize = 24;
+const WINDOW: Duration = Duration::from_hours(14 * 24);
 const BATCH_MIN: usize = 20;
 const SEED: u64 = 0x5eed_0002;
 
@@ -221,7 +221,7 @@ impl Traffic {
             _ => FactKind::EntitlementUpdated,
         };
         // Whole minutes, so that some facts share one and their ranks decide.
-        let minutes = self.random.below(12 * 24 * 60);
+        let minutes = self.random.below(14 * 24 * 60);
         let at = began.plus(Duration::from_mins(minutes as u64));
         let notification = notification(&format!("fact-{}", self.facts), key, at, kind);
         self.facts += 1;

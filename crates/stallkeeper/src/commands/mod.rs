@@ -1,5 +1,6 @@
 //! What the command line offers, one file a command.
 
+mod act;
 pub mod config;
 pub mod doctor;
 pub mod jobs;

@@ -14,7 +14,7 @@ use stallkeeper_lifecycle::Timestamp;
 use stallkeeper_persistence::{QuarantineKey, QuarantineRecord, Store};
 use stallkeeper_runtime::WallClock;
 
-use super::subscriptions::act::ByArgs;
+use super::act::ByArgs;
 use crate::config::Config;
 
 pub use self::list::ListArgs;

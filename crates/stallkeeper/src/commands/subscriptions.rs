@@ -1,6 +1,5 @@
 //! `stallkeeper subscriptions`
 
-pub(in crate::commands) mod act;
 mod history;
 mod line;
 mod list;

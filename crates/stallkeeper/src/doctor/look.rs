@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stallkeeper_lifecycle::Timestamp;
-use stallkeeper_persistence::Store;
+use stallkeeper_persistence::{SchemaState, Store};
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 
 use super::finding::{Books, DatabaseFinding, Findings, Look, MarketplaceFinding, Unseen};
 use crate::config::{Config, Marketplace};
-use crate::store::{self, Opened, Schema};
+use crate::store::{self, Opened};
 
 /// More than a connection may take, and than the first question needs on a loaded machine.
 const DATABASE_LIMIT: Duration = Duration::from_secs(20);
@@ -40,9 +40,9 @@ async fn look_at_database(config: &Config) -> DatabaseFinding {
     let Some(url) = &config.database_url else { return DatabaseFinding::NotConfigured };
     match bounded(DATABASE_LIMIT, store::open(url)).await {
         Err(unseen) => DatabaseFinding::Closed(unseen),
-        Ok(Opened { schema: Schema::Behind(missing), .. }) => DatabaseFinding::Behind(missing),
-        Ok(Opened { schema: Schema::Ahead, .. }) => DatabaseFinding::Ahead,
-        Ok(Opened { schema: Schema::Current, store }) => {
+        Ok(Opened { schema: SchemaState::Behind { missing }, .. }) => DatabaseFinding::Behind(missing),
+        Ok(Opened { schema: SchemaState::Ahead, .. }) => DatabaseFinding::Ahead,
+        Ok(Opened { schema: SchemaState::Current, store }) => {
             DatabaseFinding::Current(look_at_books(config, &store).await)
         }
     }

@@ -25,7 +25,7 @@ pub(crate) fn feed(delivery: Delivery, signatures: SignaturePolicy) -> Feed {
 }
 
 /// One delivery; the queue's id of it is `id`.
-pub(crate) fn delivery(id: &str, body: impl ToString) -> Message {
+pub(crate) fn delivery(id: &str, body: &impl ToString) -> Message {
     Message {
         id: MessageId::new(id),
         receipt: ReceiptHandle::new(format!("receipt of {id}")),

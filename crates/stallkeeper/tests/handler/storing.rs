@@ -27,8 +27,8 @@ async fn a_message_is_not_acknowledged_before_its_commit() {
 #[tokio::test]
 async fn while_the_database_is_away_messages_stay_where_they_are() {
     let stand = Stand::new(Delivery::Enveloped).await;
-    let good = delivery("m-1", envelope("n-1", "subscribe-success"));
-    let bad = delivery("m-2", "no JSON");
+    let good = delivery("m-1", &envelope("n-1", "subscribe-success"));
+    let bad = delivery("m-2", &"no JSON");
     let poison = PoisonReason::ReceivedTooOften { receives: 10 };
     stand.door.plan([Plan::Unavailable; 3]);
     assert_eq!(stand.handle(&good).await, Verdict::Blocked);
@@ -45,7 +45,7 @@ async fn while_the_database_is_away_messages_stay_where_they_are() {
 #[tokio::test]
 async fn what_the_store_refuses_goes_to_quarantine() {
     let stand = Stand::new(Delivery::Enveloped).await;
-    let message = delivery("m-1", envelope("n-1", "subscribe-success"));
+    let message = delivery("m-1", &envelope("n-1", "subscribe-success"));
     stand.door.plan([Plan::Refuse]);
     assert_eq!(stand.handle(&message).await, Verdict::Ack);
     assert_eq!(stand.quarantined().await, ["store-refused"]);
@@ -54,7 +54,7 @@ async fn what_the_store_refuses_goes_to_quarantine() {
 #[tokio::test]
 async fn what_not_even_quarantine_takes_is_not_acknowledged() {
     let stand = Stand::new(Delivery::Enveloped).await;
-    let message = delivery("m-1", envelope("n-1", "subscribe-success"));
+    let message = delivery("m-1", &envelope("n-1", "subscribe-success"));
     stand.door.plan([Plan::Refuse; 2]);
     assert_eq!(stand.handle(&message).await, Verdict::Retry { after: None });
     stand.door.plan([Plan::Refuse, Plan::Unavailable]);
@@ -65,7 +65,7 @@ async fn what_not_even_quarantine_takes_is_not_acknowledged() {
 #[tokio::test]
 async fn a_message_that_keeps_coming_back_is_acknowledged_once_it_lies_in_quarantine() {
     let stand = Stand::new(Delivery::Enveloped).await;
-    let message = delivery("m-1", envelope("n-1", "subscribe-success"));
+    let message = delivery("m-1", &envelope("n-1", "subscribe-success"));
     let verdict = stand.handler.poison(&message, PoisonReason::ReceivedTooOften { receives: 10 }).await;
     assert_eq!(verdict, Verdict::Ack);
     assert_eq!(stand.quarantined().await, ["poison"]);
@@ -74,7 +74,7 @@ async fn a_message_that_keeps_coming_back_is_acknowledged_once_it_lies_in_quaran
 #[tokio::test]
 async fn a_message_waits_for_its_certificate_outside_of_quarantine() {
     let stand = Stand::with_policy(Delivery::Enveloped, SignaturePolicy::Enforce).await;
-    let message = delivery("m-1", envelope("n-1", "subscribe-success"));
+    let message = delivery("m-1", &envelope("n-1", "subscribe-success"));
     assert_eq!(stand.handle(&message).await, Verdict::Blocked);
     assert_eq!((stand.history().await.len(), stand.quarantined().await.len()), (0, 0));
 }
@@ -84,7 +84,7 @@ async fn under_enforce_a_message_without_a_signature_is_not_believed() {
     let stand = Stand::with_policy(Delivery::Enveloped, SignaturePolicy::Enforce).await;
     let mut unsigned = envelope("n-1", "subscribe-success");
     unsigned.as_object_mut().unwrap().remove("Signature");
-    assert_eq!(stand.handle(&delivery("m-1", unsigned)).await, Verdict::Ack);
+    assert_eq!(stand.handle(&delivery("m-1", &unsigned)).await, Verdict::Ack);
     assert_eq!(stand.history().await.len(), 0);
     assert_eq!(stand.quarantined().await, ["unsigned"]);
 }

@@ -13,7 +13,7 @@ use stallkeeper_persistence::{
 use stallkeeper_runtime::WallClock;
 
 use super::{MessageName, short};
-use crate::commands::subscriptions::act::{ByArgs, submit};
+use crate::commands::act::{ByArgs, submit};
 use crate::config::{Config, FeedProblem};
 use crate::table::safe;
 

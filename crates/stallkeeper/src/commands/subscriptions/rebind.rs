@@ -7,7 +7,7 @@ use stallkeeper_lifecycle::{Binding, Change, SubscriptionKey, TenantId, UserId};
 use stallkeeper_persistence::{Act, Content, Outcome, Settled, Store};
 use stallkeeper_runtime::WallClock;
 
-use super::act::{ByArgs, submit};
+use crate::commands::act::{ByArgs, submit};
 use crate::config::Config;
 use crate::table::safe;
 

@@ -14,7 +14,7 @@ const NAME_BYTES_MAX: usize = 64;
 
 /// Who does it.
 #[derive(Debug, Args)]
-pub(in crate::commands) struct ByArgs {
+pub(super) struct ByArgs {
     /// Who does this, for the history.
     #[arg(long, env = "USER", default_value = "unknown", hide_env_values = true, value_parser = name, value_name = "NAME")]
     by: String,
@@ -22,7 +22,7 @@ pub(in crate::commands) struct ByArgs {
 
 impl ByArgs {
     /// The person as the history names him.
-    pub(in crate::commands) fn actor(&self) -> Actor {
+    pub(super) fn actor(&self) -> Actor {
         Actor::Operator(self.by.clone())
     }
 }
@@ -39,7 +39,7 @@ fn name(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// [`SubmitError`] says whether trying again can help.
-pub(in crate::commands) async fn submit(
+pub(super) async fn submit(
     content: Content,
     config: &Config,
     store: Arc<dyn Store>,
