@@ -137,9 +137,9 @@ impl Scene {
         let port = free_port().unwrap();
         let settings = format!(
             "[signature]\npolicy = \"{policy}\"\ncertificate_base_url = \"http://127.0.0.1:{port}\"\n\
-             trusted_roots = {:?}\nintermediates = {:?}\n[queue]\nwait_secs = 1\n",
-            authority.root_path(),
-            authority.intermediate_path(),
+             trusted_roots = \"{}\"\nintermediates = \"{}\"\n[queue]\nwait_secs = 1\n",
+            authority.root_path().display(),
+            authority.intermediate_path().display(),
         );
         let installation = Installation::new(&stall.config(&settings), &database.url());
         installation.run(&["setup"]).expect_success();

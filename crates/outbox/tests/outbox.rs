@@ -175,9 +175,9 @@ async fn a_due_job_is_run_once_and_gone() {
 #[tokio::test]
 async fn a_job_waits_for_its_time() {
     let house = house();
-    house.jobs.put("a", noon().plus(Duration::from_mins(60)));
+    house.jobs.put("a", noon().plus(Duration::from_hours(1)));
     assert_eq!(house.outbox.run_due().await.unwrap(), 0);
-    house.clock.advance(Duration::from_mins(60));
+    house.clock.advance(Duration::from_hours(1));
     assert_eq!(house.outbox.run_due().await.unwrap(), 1);
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Executor};
-use stallkeeper_persistence_postgres::{MigrateError, Options, SchemaState};
+use stallkeeper_persistence::SchemaState;
+use stallkeeper_persistence_postgres::{MigrateError, Options};
 use stallkeeper_tests::TestDatabase;
 
 use crate::support::{open, ready};

@@ -3,7 +3,8 @@
 use futures_util::future::join_all;
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, Executor};
-use stallkeeper_persistence_sqlite::{MigrateError, Options, SchemaState, SqliteStore};
+use stallkeeper_persistence::SchemaState;
+use stallkeeper_persistence_sqlite::{MigrateError, Options, SqliteStore};
 
 use crate::support::Database;
 
