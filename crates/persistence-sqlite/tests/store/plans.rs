@@ -58,10 +58,17 @@ fn statements() -> Vec<String> {
         .collect()
 }
 
+const TABLES: [&str; 5] = ["history", "inbox", "jobs", "quarantine", "subscriptions"];
+
 /// The steps that read a table from end to end, without even an index that holds all that is asked for.
 async fn scans(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
     let plan = connection.fetch_all(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"))).await.unwrap();
-    plan.iter().map(|row| row.get::<String, _>("detail")).filter(|step| step.starts_with("SCAN")).collect()
+    let reads_a_table = |step: &String| {
+        step.strip_prefix("SCAN ")
+            .and_then(|rest| rest.split(' ').next())
+            .is_some_and(|name| TABLES.contains(&name))
+    };
+    plan.iter().map(|row| row.get::<String, _>("detail")).filter(reads_a_table).collect()
 }
 
 #[tokio::test]
@@ -72,8 +79,7 @@ async fn no_statement_reads_a_whole_table() {
     assert!(statements.len() > 30, "the cache holds only {} statements", statements.len());
     for statement in statements {
         let scans = scans(&mut connection, &statement).await;
-        let constant = scans.iter().all(|step| step == "SCAN CONSTANT ROW");
-        assert!(constant, "{statement}\n{scans:?}");
+        assert!(scans.is_empty(), "{statement}\n{scans:?}");
     }
 }
 
