@@ -37,7 +37,6 @@ async fn survive(kills: usize, database: Database) {
     }
     assert!(applied < sales.notifications(), "the last kill came after the work");
 
-    stall.moto.take(&stall.queue.url, 1).await;
     let last = installation.start_ready().await;
     stall.wait_until_taken_in(&database, sales.notifications(), PATIENCE).await;
     sales.assert_settled(&database).await;

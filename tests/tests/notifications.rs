@@ -61,9 +61,8 @@ async fn published_twice_and_in_disorder_every_action_counts_once(database: Data
         }
     }
 
-    let mut delivered = stall.moto.take(&stall.queue.url, published).await;
+    let delivered = stall.moto.take(&stall.queue.url, published).await;
     assert_eq!(delivered.len(), published);
-    delivered[5] = delivered[6].clone();
     let mut worker = installation.start_ready().await;
     // Everything from the newest to the oldest, and again in leaps.
     stall.send(&delivered.iter().rev().cloned().collect::<Vec<_>>()).await;

@@ -26,7 +26,8 @@ async fn a_stop_finishes_what_runs_and_leaves_the_rest_in_the_queue() {
     eventually("work is under way", PATIENCE, async || database.count("history").await > 0).await;
 
     let told = Instant::now();
-    worker.kill();
+    let status = worker.stop().await;
+    assert_eq!(status.code(), Some(0));
     assert!(told.elapsed() < GRACE / 2, "it took {:?}", told.elapsed());
     let (done, left) = (database.count("inbox").await, stall.moto.depth(&stall.queue.url).await);
     assert!(done < sales.notifications(), "it went on receiving until nothing was left");

@@ -46,7 +46,7 @@ async fn an_envelope_that_was_tampered_with_goes_to_quarantine_and_the_true_one_
         serde_json::from_str(&scene.stall.moto.take(&scene.tap.url, 1).await[0]).unwrap();
     let true_one = envelope.to_string();
     let product = &scene.stall.products[0];
-    envelope["Ignored"] = product.body("unsubscribe-success", "anna").to_string().into();
+    envelope["Message"] = product.body("unsubscribe-success", "anna").to_string().into();
     scene.stall.send(&[envelope.to_string(), true_one]).await;
     wait_for_quarantine(&scene, &[("bad-signature", "the signature does not match the message")]).await;
     assert_eq!(scene.database.count("subscriptions WHERE word = 'unclaimed'").await, 1);
