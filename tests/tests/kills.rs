@@ -8,7 +8,7 @@ use stallkeeper_tests::{Database, Installation, Sales, Stall, eventually};
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Redelivered soon after a kill; never poison, however often it meets one.
 const SETTINGS: &str = "[signature]\npolicy = \"off\"\n\
-    [queue]\nwait_secs = 1\nvisibility_secs = 5\nreceivers = 4\npoison_after = 1000\n";
+    [queue]\nwait_secs = 1\nvisibility_secs = 5\nreceivers = 4\n";
 /// Enough for one worker not to finish them within the moments that it lives.
 const BACKLOG: u64 = 90;
 const BUYERS_PER_WAVE: usize = 40;

@@ -50,7 +50,7 @@ pub enum ArnError {
         "`{text}` is not a queue URL: expected `https://sqs.<region>.amazonaws.com/<account>/<queue name>`"
     )]
     QueueUrl {
-        /// The text as given.
+        /// The text as given, without a name and password before the host.
         text: String,
     },
 }
@@ -219,11 +219,11 @@ impl FromStr for QueueUrl {
         let mut parts = path.unwrap_or_default().split('/');
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(host), Some(account), Some(name), None)
-                if !host.is_empty() && is_account(account) && is_queue_name(name) =>
+                if !host.is_empty() && !host.contains('@') && is_account(account) && is_queue_name(name) =>
             {
                 Ok(Self(text.to_owned()))
             }
-            _ => Err(ArnError::QueueUrl { text: text.to_owned() }),
+            _ => Err(ArnError::QueueUrl { text: without_user(text) }),
         }
     }
 }
@@ -234,7 +234,12 @@ impl fmt::Display for QueueUrl {
     }
 }
 
-fn is_account(text: &str) -> bool {
+/// What can be shown of a URL that may hold a password.
+fn without_user(url: &str) -> String {
+    url.rsplit_once('@').map_or_else(|| url.to_owned(), |(_, rest)| format!("…@{rest}"))
+}
+
+pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -308,6 +313,13 @@ mod tests {
         assert_eq!(url.region(), Some("cn-north-1"));
         let url: QueueUrl = "http://127.0.0.1:5000/123456789012/stall.fifo".parse().unwrap();
         assert_eq!((url.region(), url.name()), (None, "stall.fifo"));
+    }
+
+    #[test]
+    fn a_password_in_a_queue_url_is_refused_and_not_repeated() {
+        let text = "https://user:hunter2@sqs.us-east-1.amazonaws.com/123456789012/stall";
+        let words = text.parse::<QueueUrl>().unwrap_err().to_string();
+        assert!(words.contains("…@sqs.us-east-1") && !words.contains("hunter2"), "{words}");
     }
 
     #[test]

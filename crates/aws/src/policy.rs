@@ -8,8 +8,11 @@ use thiserror::Error;
 use crate::arn::{QueueArn, RuleArn, TopicArn};
 use crate::profile::Partition;
 
-/// Statements whose `Sid` begins with this are Stallkeeper's to rewrite; all others belong to someone else.
-const SID_PREFIX: &str = "Stallkeeper";
+/// The `Sid` of the statement for the rule.
+const RULE_SID: &str = "StallkeeperRule";
+/// The `Sid` of the statement for the topics; one for an opt-in Region's principal has that Region after it.
+const TOPICS_SID: &str = "StallkeeperTopics";
+const SEND: &str = "sqs:SendMessage";
 const SNS_PRINCIPAL: &str = "sns.amazonaws.com";
 pub(crate) const EVENTS_PRINCIPAL: &str = "events.amazonaws.com";
 /// The Regions launched before 20 March 2019, the last that accounts have without opting in; the list cannot grow.
@@ -75,7 +78,8 @@ pub enum PolicyError {
 
 /// Adds the wanted senders to a queue's policy, or takes away those no longer wanted.
 ///
-/// Only statements whose `Sid` begins with `Stallkeeper` are touched.
+/// Only statements such as it writes are touched: those that allow `sqs:SendMessage` under the `Sid`
+/// `StallkeeperRule` or `StallkeeperTopics`, the latter with a Region's letters and digits after it or none.
 /// Repeating it on its own result changes nothing, in whatever order the topics come.
 ///
 /// # Errors
@@ -114,7 +118,12 @@ pub(crate) fn statements_of(document: &Map<String, Value>) -> Vec<Value> {
 }
 
 fn is_own(statement: &Value) -> bool {
-    statement.get("Sid").and_then(Value::as_str).is_some_and(|sid| sid.starts_with(SID_PREFIX))
+    let text = |key: &str| statement.get(key).and_then(Value::as_str).unwrap_or_default();
+    let is_region = |suffix: &str| suffix.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'));
+    let sid = text("Sid");
+    (sid == RULE_SID || sid.strip_prefix(TOPICS_SID).is_some_and(is_region))
+        && text("Effect") == "Allow"
+        && text("Action").eq_ignore_ascii_case(SEND)
 }
 
 /// One statement for each principal, so that the topics of a queue share one as a rule.
@@ -122,11 +131,11 @@ fn wanted_statements(senders: &Senders<'_>) -> Vec<Value> {
     let mut sources: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for topic in senders.topics {
         let principal = sns_principal(topic, senders.queue);
-        let sid = format!("{SID_PREFIX}Topics{}", sid_suffix(&principal));
+        let sid = format!("{TOPICS_SID}{}", sid_suffix(&principal));
         sources.entry((sid, principal)).or_default().push(topic.to_string());
     }
     if let Some(rule) = senders.rule {
-        let key = (format!("{SID_PREFIX}Rule"), EVENTS_PRINCIPAL.to_owned());
+        let key = (RULE_SID.to_owned(), EVENTS_PRINCIPAL.to_owned());
         sources.entry(key).or_default().push(rule.to_string());
     }
     sources
@@ -144,7 +153,7 @@ fn statement(sid: &str, principal: &str, queue: &QueueArn, sources: &[String]) -
         "Sid": sid,
         "Effect": "Allow",
         "Principal": { "Service": principal },
-        "Action": "sqs:SendMessage",
+        "Action": SEND,
         "Resource": queue.to_string(),
         "Condition": { "ArnEquals": { "aws:SourceArn": sources } },
     })
@@ -246,6 +255,26 @@ mod tests {
         assert_eq!(statements(&merged).len(), 2);
         let document: Value = serde_json::from_str(&merged.policy).unwrap();
         assert_eq!((&document["Version"], &document["Id"]), (&json!("2008-10-17"), &json!("theirs")));
+    }
+
+    #[test]
+    fn a_statement_that_only_sounds_like_ours_stays_as_it_is() {
+        let deny = json!({
+            "Sid": "StallkeeperDenyInsecureTransport", "Effect": "Deny", "Principal": "*", "Action": "sqs:*",
+            "Resource": QUEUE, "Condition": { "Bool": { "aws:SecureTransport": "false" } },
+        });
+        let with = |key: &str, value: &str| {
+            let mut foreign = statement(TOPICS_SID, "s3.amazonaws.com", &QUEUE.parse().unwrap(), &[]);
+            foreign[key] = json!(value);
+            foreign
+        };
+        for foreign in
+            [deny, with("Sid", "StallkeeperTopicsBackup"), with("Effect", "Deny"), with("Action", "sqs:*")]
+        {
+            let existing = json!({ "Statement": [foreign] }).to_string();
+            let merged = merge_topics(Some(&existing), &[TOPIC], None);
+            assert_eq!(statements(&merged).first(), Some(&foreign));
+        }
     }
 
     #[test]

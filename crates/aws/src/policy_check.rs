@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::arn::{RuleArn, TopicArn};
+use crate::arn::{RuleArn, TopicArn, is_account};
 use crate::policy::{EVENTS_PRINCIPAL, Senders, parse, sns_principal, statements_of};
 
 /// Condition keys that tie a sender down; a statement for everyone without one of them is open.
@@ -18,6 +18,13 @@ const NARROWING_KEYS: [&str; 8] = [
     "aws:sourceowner",
     "aws:sourcevpce",
 ];
+
+/// Of those, the ones whose values are ARNs.
+const ARN_KEYS: [&str; 2] = ["aws:principalarn", "aws:sourcearn"];
+
+/// Operators under which a sender has to be one of the values: a negated one names who is kept out, and one that
+/// ends in `IfExists` is met by a sender of whom the key is not known.
+const NARROWING_OPERATORS: [&str; 4] = ["arnequals", "arnlike", "stringequals", "stringlike"];
 
 /// One thing that is wrong with a queue policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,11 +107,16 @@ pub fn check(policy: Option<&str>, wanted: &Senders<'_>) -> Vec<PolicyGap> {
 
 fn allows_sending(statement: &Value, queue: &str) -> bool {
     let is_allow = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
-    let acts = texts(statement.get("Action"));
+    let is_sending = |actions| {
+        texts(Some(actions)).iter().any(|action| matches(&action.to_ascii_lowercase(), "sqs:sendmessage"))
+    };
+    let acts = match (statement.get("Action"), statement.get("NotAction")) {
+        (Some(actions), _) => is_sending(actions),
+        (None, Some(others)) => !is_sending(others),
+        (None, None) => false,
+    };
     let on = texts(statement.get("Resource"));
-    is_allow
-        && acts.iter().any(|action| matches(&action.to_ascii_lowercase(), "sqs:sendmessage"))
-        && on.iter().any(|resource| matches(resource, queue))
+    is_allow && acts && on.iter().any(|resource| matches(resource, queue))
 }
 
 fn lets_in(statement: &Value, principal: &str, source: &str) -> bool {
@@ -113,17 +125,30 @@ fn lets_in(statement: &Value, principal: &str, source: &str) -> bool {
     is_principal && (sources.is_empty() || sources.iter().any(|pattern| matches(pattern, source)))
 }
 
-/// Everyone, or a whole service: any account can make a topic or rule and point it at the queue.
+/// Everyone, everyone but a few, or a whole service: any account can make a topic or rule and point it at the queue.
 fn is_open(statement: &Value) -> bool {
     let is_whole_service = services(statement).iter().any(|service| {
         *service == EVENTS_PRINCIPAL || (service.starts_with("sns.") && service.ends_with(".amazonaws.com"))
     });
-    (is_everyone(statement) || is_whole_service) && !is_narrowed(statement)
+    let is_all_but_some = statement.get("NotPrincipal").is_some();
+    (is_everyone(statement) || is_all_but_some || is_whole_service) && !is_narrowed(statement)
 }
 
 fn is_narrowed(statement: &Value) -> bool {
-    conditions(statement).any(|(key, values)| {
-        NARROWING_KEYS.contains(&key.to_ascii_lowercase().as_str()) && !texts(Some(values)).contains(&"*")
+    conditions(statement).any(|(operator, key, values)| {
+        let key = key.to_ascii_lowercase();
+        let ties_down = |value: &&str| {
+            if ARN_KEYS.contains(&key.as_str()) {
+                value.split(':').nth(4).is_some_and(is_account)
+            } else {
+                !value.contains(['*', '?'])
+            }
+        };
+        let values = texts(Some(values));
+        NARROWING_OPERATORS.contains(&operator.to_ascii_lowercase().as_str())
+            && NARROWING_KEYS.contains(&key.as_str())
+            && !values.is_empty()
+            && values.iter().all(ties_down)
     })
 }
 
@@ -140,15 +165,18 @@ fn services(statement: &Value) -> Vec<&str> {
 
 fn source_arns(statement: &Value) -> Vec<&str> {
     conditions(statement)
-        .filter(|(key, _)| key.eq_ignore_ascii_case("aws:SourceArn"))
-        .flat_map(|(_, values)| texts(Some(values)))
+        .filter(|(_, key, _)| key.eq_ignore_ascii_case("aws:SourceArn"))
+        .flat_map(|(_, _, values)| texts(Some(values)))
         .collect()
 }
 
-/// All condition keys with their values, whatever their operator.
-fn conditions(statement: &Value) -> impl Iterator<Item = (&String, &Value)> {
+/// All conditions: an operator, a key and its values.
+fn conditions(statement: &Value) -> impl Iterator<Item = (&String, &String, &Value)> {
     let operators = statement.get("Condition").and_then(Value::as_object);
-    operators.into_iter().flat_map(|operators| operators.values()).filter_map(Value::as_object).flatten()
+    operators.into_iter().flatten().flat_map(|(operator, keys)| {
+        let keys = keys.as_object().into_iter().flatten();
+        keys.map(move |(key, values)| (operator, key, values))
+    })
 }
 
 /// The policy language allows one text wherever it allows a list.
@@ -245,8 +273,10 @@ mod tests {
         let sns = json!({ "Service": "sns.amazonaws.com" });
         let ours = statement(&sns, &json!({ "ArnEquals": { "aws:SourceArn": TOPIC } }));
         assert_eq!(gaps_of(&ours), []);
-        let other_topic =
-            statement(&sns, &json!({ "ArnEquals": { "aws:SourceArn": "arn:aws:sns:us-east-1:1:other" } }));
+        let other_topic = statement(
+            &sns,
+            &json!({ "ArnEquals": { "aws:SourceArn": "arn:aws:sns:us-east-1:123456789012:other" } }),
+        );
         let with = |key: &str, value: &str| {
             let mut statement = ours.clone();
             statement[key] = json!(value);
@@ -286,6 +316,39 @@ mod tests {
         assert_eq!(gaps_of(&statement(&json!({ "Service": "sns.amazonaws.com" }), &json!({}))), [open()]);
         let any = json!({ "ArnLike": { "aws:SourceArn": "*" } });
         assert_eq!(gaps_of(&statement(&json!({ "Service": "sns.amazonaws.com" }), &any)), [open()]);
+    }
+
+    #[test]
+    fn a_source_of_any_account_is_open_however_it_is_spelled() {
+        for source in
+            [json!("arn:aws:sns:*:*:*"), json!([TOPIC, "arn:aws:sns:us-east-1:28725035586?:*"]), json!([])]
+        {
+            let condition = json!({ "ArnLike": { "aws:SourceArn": source } });
+            assert!(gaps_of(&statement(&json!("*"), &condition)).contains(&open()), "{source}");
+        }
+        let any_account = json!({ "StringLike": { "aws:SourceAccount": "1*" } });
+        assert_eq!(gaps_of(&statement(&json!("*"), &any_account)), [open()]);
+    }
+
+    #[test]
+    fn a_condition_that_a_stranger_can_meet_leaves_it_open() {
+        for operator in ["ArnNotEquals", "ArnLikeIfExists", "StringNotLike", "ForAllValues:StringEquals"] {
+            let condition = json!({ operator: { "aws:SourceArn": TOPIC } });
+            assert_eq!(gaps_of(&statement(&json!("*"), &condition)), [open()], "{operator}");
+        }
+    }
+
+    #[test]
+    fn all_but_some_principals_or_actions_are_open() {
+        let turned = |key: &str, value: Value| {
+            let mut statement = statement(&json!("*"), &json!({}));
+            statement.as_object_mut().unwrap().remove(key.strip_prefix("Not").unwrap());
+            statement[key] = value;
+            gaps_of(&statement)
+        };
+        assert!(turned("NotPrincipal", json!({ "AWS": "123456789012" })).contains(&open()));
+        assert_eq!(turned("NotAction", json!("sqs:PurgeQueue")), [open()]);
+        assert_eq!(turned("NotAction", json!(["sqs:Send*"])), [not_allowed()]);
     }
 
     #[test]

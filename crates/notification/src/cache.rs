@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use stallkeeper_lifecycle::Timestamp;
+use tokio::sync::Semaphore;
 
 use crate::certificate::{CertificateSource, FetchError};
 use crate::chain::SigningKey;
@@ -20,6 +23,10 @@ const BELIEVED_FOR: Duration = Duration::from_mins(1);
 /// For how long a failure to fetch answers for the next one: a queue that only warns must not pay a time-out
 /// for each of its messages where AWS cannot be reached.
 const FAILED_FOR: Duration = Duration::from_secs(10);
+
+/// How many files are fetched at once: a flood of messages that name one file each must not become a flood
+/// of requests.
+const FETCHES_MAX: usize = 4;
 
 type Belief = Arc<Mutex<Option<Believed>>>;
 type Fetch = Shared<BoxFuture<'static, Result<Arc<[u8]>, FetchError>>>;
@@ -56,10 +63,20 @@ struct Entries {
     last_number: u64,
 }
 
+impl Entries {
+    /// Drops the oldest of those that brought no key that is believed, so that forged URLs do not push out
+    /// the true one.
+    fn make_room(&mut self) {
+        let doubtful = self.oldest_first.iter().position(|entry| lock(&entry.believed).is_none());
+        self.oldest_first.remove(doubtful.unwrap_or(0));
+    }
+}
+
 /// Certificate files by URL. Whoever asks while one is being fetched waits for the same answer; a failure
 /// goes to all who wait, and to those who ask soon after.
 pub(crate) struct CertificateCache {
     source: Arc<dyn CertificateSource>,
+    fetches: Arc<Semaphore>,
     entries: Mutex<Entries>,
 }
 
@@ -90,7 +107,7 @@ impl Held {
 
 impl CertificateCache {
     pub(crate) fn new(source: Arc<dyn CertificateSource>) -> Self {
-        Self { source, entries: Mutex::default() }
+        Self { source, fetches: Arc::new(Semaphore::new(FETCHES_MAX)), entries: Mutex::default() }
     }
 
     pub(crate) async fn get(&self, url: &CertificateUrl, now: Timestamp) -> Result<Held, FetchError> {
@@ -124,7 +141,7 @@ impl CertificateCache {
             return entry.parts();
         }
         if entries.oldest_first.len() >= CERTIFICATES_MAX {
-            entries.oldest_first.pop_front();
+            entries.make_room();
         }
         entries.last_number += 1;
         let (number, fetch) = (entries.last_number, self.fetch(url.clone()));
@@ -136,12 +153,27 @@ impl CertificateCache {
 
     fn fetch(&self, url: CertificateUrl) -> Fetch {
         let source = Arc::clone(&self.source);
-        async move { source.fetch(&url).await.map(Arc::from) }.boxed().shared()
+        let fetches = Arc::clone(&self.fetches);
+        async move {
+            // Nobody closes the semaphore, so there is always a turn.
+            let _turn = fetches.acquire().await.ok();
+            let pem = source.fetch(&url).await?;
+            if !holds_a_certificate(&pem) {
+                return Err(FetchError::NotACertificate { url: url.to_string() });
+            }
+            Ok(Arc::from(pem))
+        }
+        .boxed()
+        .shared()
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
         lock(&self.entries)
     }
+}
+
+fn holds_a_certificate(pem: &[u8]) -> bool {
+    CertificateDer::pem_slice_iter(pem).next().is_some_and(|first| first.is_ok())
 }
 
 /// A panic elsewhere leaves nothing half done in here.

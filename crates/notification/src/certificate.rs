@@ -24,7 +24,7 @@ pub enum FetchError {
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// An answer other than 200.
+    /// An answer other than 200; a redirect is one, too.
     #[error("the signing certificate at {url} could not be fetched: the answer was {status}")]
     Status {
         /// Where it was looked for.
@@ -38,6 +38,25 @@ pub enum FetchError {
         /// Where it was looked for.
         url: String,
     },
+    /// An answer that holds no certificate, as a login page does.
+    #[error("what was answered at {url} is not a certificate")]
+    NotACertificate {
+        /// Where it was looked for.
+        url: String,
+    },
+}
+
+impl FetchError {
+    /// Whether this very file is to blame, while others may well be had: a message that names it must not
+    /// keep others waiting.
+    pub fn is_about_this_file(&self) -> bool {
+        match self {
+            Self::Transport { .. } => false,
+            // Too many requests, and a server's own faults, pass for every file.
+            Self::Status { status, .. } => *status != 408 && *status != 429 && *status < 500,
+            Self::TooLarge { .. } | Self::NotACertificate { .. } => true,
+        }
+    }
 }
 
 /// Where signing certificates come from.
@@ -56,11 +75,10 @@ pub trait CertificateSource: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// Not an address that files can be fetched from.
-    #[error("{base_url:?} is not an http or https URL without query and fragment")]
-    BaseUrl {
-        /// What was given.
-        base_url: String,
-    },
+    ///
+    /// It is not repeated, as it may hold a password.
+    #[error("the mirror of certificates is not an http or https URL without user, query and fragment")]
+    BaseUrl,
     /// The HTTPS client does not start, as where the machine has no root certificates.
     #[error("the client that fetches signing certificates cannot start")]
     Client(#[source] reqwest::Error),
@@ -106,25 +124,25 @@ impl CertificateSource for HttpsCertificateSource {
     async fn fetch(&self, url: &CertificateUrl) -> Result<Vec<u8>, FetchError> {
         let address = self.address(url);
         let transport = |error: reqwest::Error| FetchError::Transport {
-            url: address.clone(),
+            url: url.to_string(),
             source: Arc::new(error.without_url()),
         };
         let response = self.client.get(&address).send().await.map_err(transport)?;
         let status = response.status().as_u16();
         if status != 200 {
-            return Err(FetchError::Status { url: address, status });
+            return Err(FetchError::Status { url: url.to_string(), status });
         }
         let body = bounded(response).await.map_err(transport)?;
-        body.ok_or(FetchError::TooLarge { url: address })
+        body.ok_or_else(|| FetchError::TooLarge { url: url.to_string() })
     }
 }
 
 fn mirror(text: &str) -> Result<Url, SourceError> {
-    let refused = || SourceError::BaseUrl { base_url: text.to_owned() };
-    let url = Url::parse(text).map_err(|_| refused())?;
-    let plain = url.query().is_none() && url.fragment().is_none() && url.has_host();
+    let url = Url::parse(text).map_err(|_| SourceError::BaseUrl)?;
+    let anonymous = url.username().is_empty() && url.password().is_none();
+    let plain = anonymous && url.query().is_none() && url.fragment().is_none() && url.has_host();
     let fetched = matches!(url.scheme(), "http" | "https");
-    (plain && fetched).then_some(url).ok_or_else(refused)
+    (plain && fetched).then_some(url).ok_or(SourceError::BaseUrl)
 }
 
 /// The body, or nothing where it is longer than a certificate: a length that is announced proves nothing.

@@ -27,7 +27,7 @@ pub use feed::{Delivery, EventBus, Feed, FeedConfig, FeedError, SignaturePolicy}
 pub use host::{CertificateUrl, CertificateUrlError};
 pub use license::license_id;
 pub use notification::{Notification, QueueMeta, Read, Source};
-pub use read::{MAX_BODY_BYTES, read};
+pub use read::{MAX_BODY_BYTES, is_bare, read};
 pub use refusal::Refusal;
 pub use topic::{Partition, Topic, TopicError, TopicKind};
 pub use verifier::{CheckError, Checked, Verifier};

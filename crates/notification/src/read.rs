@@ -34,6 +34,16 @@ pub fn read(body: &[u8], queue: QueueMeta<'_>, feed: &Feed) -> Result<Read, Refu
     Ok(read)
 }
 
+/// Whether a message came without anything that names it: neither an envelope nor an event, so that two
+/// notifications may have the same bytes.
+pub fn is_bare(body: &[u8]) -> bool {
+    let fields = parse(body).ok();
+    fields
+        .as_ref()
+        .and_then(Fields::of)
+        .is_some_and(|fields| fields.has("action") && !fields.has("Type") && !fields.has("detail-type"))
+}
+
 fn parse(body: &[u8]) -> Result<Value, Refusal> {
     if body.len() > MAX_BODY_BYTES {
         return Err(Refusal::TooLarge { bytes: body.len() });

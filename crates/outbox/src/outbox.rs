@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics::{counter, histogram};
 use stallkeeper_lifecycle::Timestamp;
 use stallkeeper_persistence::{Job, JobKind, JobStore, StoreError};
-use stallkeeper_runtime::{Backoff, WallClock, redelivery_delay, sleep_or_cancelled};
+use stallkeeper_runtime::{Backoff, WallClock, error_chain, redelivery_delay, sleep_or_cancelled};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -16,6 +16,12 @@ use crate::{JobError, JobRunner};
 
 /// How long an error's words may be that are kept with a job.
 const ERROR_CHARS_MAX: usize = 500;
+
+/// How long the loop rests at least where nothing was handed out: what is due may be locked by another worker.
+const REST_MIN: Duration = Duration::from_millis(100);
+
+/// Why a job is given up that no runner was ever done with.
+const NEVER_ENDED: &str = "its runner panicked or its worker died at every attempt; see the worker's log";
 
 /// The bounds of the loop.
 #[derive(Clone, Debug)]
@@ -78,9 +84,8 @@ impl Outbox {
     pub async fn run(&self, stop: &CancellationToken) {
         let mut backoff = Backoff::new(self.config.retry_base, self.config.retry_cap);
         while !stop.is_cancelled() {
-            match self.run_due().await {
-                Ok(0) => self.wait(stop).await,
-                Ok(_) => backoff.reset(),
+            match self.run_or_wait(stop).await {
+                Ok(()) => backoff.reset(),
                 Err(error) => {
                     let delay = backoff.next_delay();
                     tracing::warn!(
@@ -94,25 +99,32 @@ impl Outbox {
         }
     }
 
-    /// Runs what is due now, side by side; answers how many jobs that were.
+    async fn run_or_wait(&self, stop: &CancellationToken) -> Result<(), StoreError> {
+        if self.run_due().await? == 0 {
+            self.wait(stop).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs what is due now of the kinds that have runners, side by side; answers how many jobs that were.
     ///
     /// # Errors
     /// Where the store cannot hand out jobs; failures of jobs are stored with them.
     pub async fn run_due(&self) -> Result<usize, StoreError> {
-        let jobs = self.store.claim_jobs(self.now(), self.config.lease, self.config.concurrency).await?;
+        let OutboxConfig { lease, concurrency, .. } = self.config;
+        let jobs = self.store.claim_jobs(&self.kinds(), self.now(), lease, concurrency).await?;
         let count = jobs.len();
         let mut running = JoinSet::new();
         for job in jobs {
-            let Some(runner) = self.runners.get(&job.kind).cloned() else {
-                self.give_up(&job, &format!("nothing in this worker runs jobs of the kind {}", job.kind))
-                    .await?;
-                continue;
-            };
-            running.spawn(async move {
-                let started = Instant::now();
-                let result = runner.run(&job).await;
-                (job, result, started.elapsed())
-            });
+            if job.attempts > self.config.attempts_max {
+                self.give_up(&job, NEVER_ENDED).await?;
+            } else if let Some(runner) = self.runners.get(&job.kind).cloned() {
+                running.spawn(async move {
+                    let started = Instant::now();
+                    let result = runner.run(&job).await;
+                    (job, result, started.elapsed())
+                });
+            }
         }
         while let Some(joined) = running.join_next().await {
             match joined {
@@ -121,7 +133,7 @@ impl Outbox {
                         .record(took.as_secs_f64());
                     self.settle(&job, result).await?;
                 }
-                // The lease of the job ends by itself, and it is tried again.
+                // The lease of the job ends by itself, and it is tried again, up to its last attempt.
                 Err(panic) => tracing::error!(error = %panic, "a job panicked"),
             }
         }
@@ -153,17 +165,20 @@ impl Outbox {
         self.store.fail_job(job, why).await
     }
 
-    async fn wait(&self, stop: &CancellationToken) {
-        let until_next = match self.store.next_job_at().await {
-            Ok(Some(at)) => at.since(self.now()).min(self.config.poll),
-            Ok(None) => self.config.poll,
-            // The claim that follows meets the same fault, and says so.
-            Err(_) => Duration::ZERO,
-        };
+    async fn wait(&self, stop: &CancellationToken) -> Result<(), StoreError> {
+        let next = self.store.next_job_at(&self.kinds()).await?;
+        let until_next = next.map_or(self.config.poll, |at| at.since(self.now()).min(self.config.poll));
         tokio::select! {
-            _stopped = sleep_or_cancelled(stop, until_next) => {}
+            _stopped = sleep_or_cancelled(stop, until_next.max(REST_MIN)) => {}
             () = self.jobs_written.notified() => {}
         }
+        Ok(())
+    }
+
+    /// Only these are asked for: another worker, perhaps of a newer version, may run kinds that this one does
+    /// not know.
+    fn kinds(&self) -> Vec<JobKind> {
+        self.runners.keys().copied().collect()
     }
 
     fn now(&self) -> Timestamp {
@@ -175,14 +190,7 @@ fn count(kind: JobKind, outcome: &'static str) {
     counter!("stallkeeper_jobs_total", "kind" => kind.as_str(), "outcome" => outcome).increment(1);
 }
 
-/// An error with its causes, in one line.
+/// An error with its causes, in one line that is kept with a job.
 fn words(error: &(dyn Error + 'static)) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
-    }
-    line.chars().take(ERROR_CHARS_MAX).collect()
+    error_chain(error).chars().take(ERROR_CHARS_MAX).collect()
 }

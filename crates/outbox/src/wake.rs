@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use stallkeeper_lifecycle::{Change, Timestamp};
-use stallkeeper_persistence::{Act, Actor, Committer, Content, Incoming, Job, SubmitError};
+use stallkeeper_persistence::{Act, Actor, Committer, Content, Incoming, Job, StoreError, SubmitError};
 use stallkeeper_runtime::WallClock;
 
 use crate::{JobError, JobRunner};
@@ -27,6 +27,10 @@ impl JobRunner for WakeRunner {
         let received_at = Timestamp::from(self.clock.now());
         match self.committer.submit(Incoming { received_at, content: Content::Act(act) }).await {
             Ok(_) => Ok(()),
+            // Written by a newer version, perhaps, which will run it.
+            Err(error @ SubmitError::Refused(StoreError::Unreadable { .. })) => {
+                Err(JobError::Retry(error.into()))
+            }
             Err(error @ SubmitError::Refused(_)) => Err(JobError::GiveUp(error.into())),
             Err(error) => Err(JobError::Retry(error.into())),
         }

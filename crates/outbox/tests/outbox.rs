@@ -19,14 +19,22 @@ use tokio_util::sync::CancellationToken;
 struct Jobs {
     rows: Mutex<BTreeMap<String, JobRecord>>,
     faults: Mutex<u32>,
+    next_faults: Mutex<u32>,
+    /// Rows that another worker has locked are due and not handed out.
+    locked: Mutex<bool>,
+    claims: Mutex<u32>,
 }
 
 impl Jobs {
     fn put(&self, id: &str, due_at: Timestamp) {
+        self.put_kind(JobKind::Wake, id, due_at);
+    }
+
+    fn put_kind(&self, kind: JobKind, id: &str, due_at: Timestamp) {
         let mut rows = self.rows.lock().unwrap();
         let version = rows.get(id).map_or(1, |row| row.job.version + 1);
         let leased_until = rows.get(id).and_then(|row| row.leased_until);
-        let job = Job { key: key(id), kind: JobKind::Wake, payload: "{}".into(), version, attempts: 0 };
+        let job = Job { key: key(id), kind, payload: "{}".into(), version, attempts: 0 };
         let row = JobRecord { job, state: JobState::Due, due_at, leased_until, last_error: None };
         rows.insert(id.to_owned(), row);
     }
@@ -51,7 +59,19 @@ fn key(id: &str) -> SubscriptionKey {
 
 #[async_trait]
 impl JobStore for Jobs {
-    async fn claim_jobs(&self, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Job>, StoreError> {
+    async fn claim_jobs(
+        &self,
+        kinds: &[JobKind],
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<Job>, StoreError> {
+        let mut claims = self.claims.lock().unwrap();
+        *claims += 1;
+        assert!(*claims < 1_000, "asked without rest");
+        if *self.locked.lock().unwrap() {
+            return Ok(Vec::new());
+        }
         let mut faults = self.faults.lock().unwrap();
         if *faults > 0 {
             *faults -= 1;
@@ -60,6 +80,7 @@ impl JobStore for Jobs {
         let mut rows = self.rows.lock().unwrap();
         let free = rows.values_mut().filter(|row| {
             row.state == JobState::Due
+                && kinds.contains(&row.job.kind)
                 && row.due_at <= now
                 && row.leased_until.is_none_or(|until| until <= now)
         });
@@ -92,9 +113,14 @@ impl JobStore for Jobs {
         Ok(())
     }
 
-    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_job_at(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError> {
+        let mut faults = self.next_faults.lock().unwrap();
+        if *faults > 0 {
+            *faults -= 1;
+            return Err(StoreError::Unavailable("gone".into()));
+        }
         let rows = self.rows.lock().unwrap();
-        let due = rows.values().filter(|row| row.state == JobState::Due);
+        let due = rows.values().filter(|row| row.state == JobState::Due && kinds.contains(&row.job.kind));
         Ok(due.map(|row| row.leased_until.unwrap_or(row.due_at)).min())
     }
 
@@ -230,7 +256,7 @@ async fn a_job_of_a_worker_that_died_is_run_when_its_lease_ends() {
     let house = house();
     house.jobs.put("a", noon());
     let lease = OutboxConfig::default().lease;
-    house.jobs.claim_jobs(noon(), lease, 1).await.unwrap();
+    house.jobs.claim_jobs(&[JobKind::Wake], noon(), lease, 1).await.unwrap();
     assert_eq!(house.outbox.run_due().await.unwrap(), 0);
     house.clock.advance(lease);
     assert_eq!(house.outbox.run_due().await.unwrap(), 1);
@@ -268,4 +294,66 @@ async fn a_database_that_is_away_does_not_end_the_loop() {
     };
     tokio::join!(house.outbox.run(&stop), done);
     assert_eq!(*house.runner.ran.lock().unwrap(), ["a"]);
+}
+
+#[tokio::test]
+async fn a_job_that_nothing_here_runs_is_left_to_others() {
+    let house = house();
+    house.jobs.put_kind(JobKind::Announce, "a", noon());
+    let before = house.jobs.row("a");
+    assert_eq!(house.outbox.run_due().await.unwrap(), 0);
+    assert_eq!(house.jobs.row("a"), before);
+}
+
+#[tokio::test]
+async fn a_job_that_panics_every_time_is_given_up() {
+    struct Panics;
+    #[async_trait]
+    impl JobRunner for Panics {
+        async fn run(&self, _: &Job) -> Result<(), JobError> {
+            panic!("a bug")
+        }
+    }
+    let house = house();
+    house.jobs.put("a", noon());
+    let outbox = house.outbox.with_runner(JobKind::Wake, Arc::new(Panics));
+    for _ in 0..3 {
+        outbox.run_due().await.unwrap();
+        assert_eq!(house.jobs.row("a").unwrap().state, JobState::Due);
+        house.clock.advance(OutboxConfig::default().lease);
+    }
+    outbox.run_due().await.unwrap();
+    let row = house.jobs.row("a").unwrap();
+    assert_eq!(row.state, JobState::Failed);
+    assert!(row.last_error.unwrap().contains("panicked"));
+}
+
+/// Runs the loop for a second of tokio's time; answers how often it asked for jobs.
+async fn claims_in_a_second(house: &House) -> u32 {
+    let stop = CancellationToken::new();
+    let second = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+    };
+    tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(house.outbox.run(&stop), second) })
+        .await
+        .unwrap();
+    *house.jobs.claims.lock().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_due_job_that_another_worker_has_locked_is_not_asked_for_without_rest() {
+    let house = house();
+    house.jobs.put("a", noon());
+    *house.jobs.locked.lock().unwrap() = true;
+    let claims = claims_in_a_second(&house).await;
+    assert!((2..=11).contains(&claims), "asked {claims} times");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_cannot_tell_when_the_next_job_is_due_is_not_asked_without_rest() {
+    let house = house();
+    *house.jobs.next_faults.lock().unwrap() = 1_000;
+    let claims = claims_in_a_second(&house).await;
+    assert!((1..=5).contains(&claims), "asked {claims} times");
 }

@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -74,6 +75,27 @@ impl Row {
             last_error: self.last_error,
         })
     }
+
+    /// The job as its runner gets it; `None` where it cannot be read, which must not keep the others back.
+    fn handed_out(self) -> Option<Job> {
+        let (subscription, kind) = (self.subscription.clone(), self.kind.clone());
+        match self.read() {
+            Ok(record) => Some(record.job),
+            Err(error) => {
+                tracing::error!(
+                    subscription,
+                    kind,
+                    error = &error as &dyn Error,
+                    "a stored job cannot be read and is not run; mend or delete its row"
+                );
+                None
+            }
+        }
+    }
+}
+
+fn words(kinds: &[JobKind]) -> Vec<&'static str> {
+    kinds.iter().map(|kind| kind.as_str()).collect()
 }
 
 /// A newer job has taken the place of one that has ended: its runner's lease goes, so that the newer one can
@@ -96,6 +118,7 @@ async fn release(store: &PostgresStore, ended: &Job) -> Result<(), StoreError> {
 
 async fn claim(
     store: &PostgresStore,
+    kinds: &[&str],
     now: OffsetDateTime,
     leased_until: OffsetDateTime,
     limit: u32,
@@ -105,7 +128,8 @@ async fn claim(
         r#"
         WITH ready AS MATERIALIZED (
             SELECT subscription, kind, ready_at FROM jobs
-            WHERE state = 'due' AND ready_at <= $1 ORDER BY ready_at, subscription, kind LIMIT $3
+            WHERE state = 'due' AND ready_at <= $1 AND kind = ANY($4)
+            ORDER BY ready_at, subscription, kind LIMIT $3
             FOR UPDATE SKIP LOCKED
         ), leased AS (
             UPDATE jobs SET leased_until = $2, attempts = jobs.attempts + 1
@@ -118,19 +142,26 @@ async fn claim(
         now,
         leased_until,
         i64::from(limit),
+        kinds as &[&str],
     )
     .fetch_all(&store.pool)
     .await
     .map_err(store_error)?;
-    rows.into_iter().map(|row| Ok(row.read()?.job)).collect()
+    Ok(rows.into_iter().filter_map(Row::handed_out).collect())
 }
 
 #[async_trait]
 impl JobStore for PostgresStore {
-    async fn claim_jobs(&self, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Job>, StoreError> {
+    async fn claim_jobs(
+        &self,
+        kinds: &[JobKind],
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<Job>, StoreError> {
         let leased_until = moment(now.plus(lease))?;
         let now = moment(now)?;
-        self.bounded(claim(self, now, leased_until, limit)).await
+        self.bounded(claim(self, &words(kinds), now, leased_until, limit)).await
     }
 
     async fn finish_job(&self, job: &Job) -> Result<(), StoreError> {
@@ -194,12 +225,16 @@ impl JobStore for PostgresStore {
         .await
     }
 
-    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_job_at(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError> {
+        let kinds = words(kinds);
         self.bounded(async {
-            let next = sqlx::query_scalar!("SELECT min(ready_at) FROM jobs WHERE state = 'due'")
-                .fetch_one(&self.pool)
-                .await
-                .map_err(store_error)?;
+            let next = sqlx::query_scalar!(
+                "SELECT min(ready_at) FROM jobs WHERE state = 'due' AND kind = ANY($1)",
+                &kinds as &[&str],
+            )
+            .fetch_one(&self.pool)
+            .await
+            .map_err(store_error)?;
             Ok(next.map(Timestamp::from))
         })
         .await

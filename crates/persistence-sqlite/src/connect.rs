@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use stallkeeper_persistence::StoreError;
 
 use crate::error::{Code, bounded};
@@ -112,7 +112,11 @@ impl SqliteStore {
             .acquire_timeout(options.patience)
             .idle_timeout(None)
             .max_lifetime(None);
-        let writing = pool.clone().max_connections(1).connect_lazy_with(target.clone());
+        let writing = pool
+            .clone()
+            .max_connections(1)
+            .after_release(|connection, _| Box::pin(has_ended(connection)))
+            .connect_lazy_with(target.clone());
         let reading = pool.max_connections(options.readers_max).connect_lazy_with(target.read_only(true));
         Ok(Self { writer: Writer::new(writing, options.patience), readers: reading, options })
     }
@@ -130,6 +134,16 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         bounded(self.options.patience, work).await
     }
+}
+
+/// Whether the connection's transaction has ended, so that another can begin on it.
+///
+/// Where the disk is full or fails, SQLite rolls back by itself, sqlx's own rollback is then refused, and the
+/// connection would count as within a transaction for good; the pool closes it and opens another.
+async fn has_ended(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Answered only after the rollback of a transaction that was dropped.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Opens the file once, so that it is there for the readers, and in WAL mode.
@@ -177,6 +191,32 @@ mod tests {
 
     use super::{Options, SqliteStore};
     use crate::lane::Lane;
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_is_written_to_again_without_a_restart() {
+        const FULL: &str = "13";
+        let folder = tempfile::tempdir().unwrap();
+        let url = SecretString::from(format!("sqlite://{}", folder.path().join("test.db").display()));
+        let store = SqliteStore::connect(&url, Options::default()).await.unwrap();
+        let mut write = store.writer.begin(Lane::Notifications).await.unwrap();
+        sqlx::query("CREATE TABLE letters (text TEXT)").execute(write.connection()).await.unwrap();
+        write.commit().await.unwrap();
+
+        let mut write = store.writer.begin(Lane::Notifications).await.unwrap();
+        // It goes no lower than what the file has.
+        sqlx::query("PRAGMA max_page_count = 1").execute(write.connection()).await.unwrap();
+        let long = "INSERT INTO letters VALUES (hex(zeroblob(100000)))";
+        let refused = sqlx::query(long).execute(write.connection()).await.unwrap_err();
+        assert_eq!(refused.as_database_error().unwrap().code().as_deref(), Some(FULL));
+        drop(write);
+
+        for _ in 0..2 {
+            let mut write = store.writer.begin(Lane::Notifications).await.unwrap();
+            sqlx::query("PRAGMA max_page_count = 1000000").execute(write.connection()).await.unwrap();
+            sqlx::query(long).execute(write.connection()).await.unwrap();
+            write.commit().await.unwrap();
+        }
+    }
 
     #[tokio::test]
     async fn the_writer_waits_for_the_disk_at_every_commit() {

@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -70,11 +71,36 @@ impl Row {
             last_error: self.last_error,
         })
     }
+
+    /// The job as its runner gets it; `None` where it cannot be read, which must not keep the others back.
+    fn handed_out(mut self) -> Option<Job> {
+        let (subscription, kind) = (self.subscription.clone(), self.kind.clone());
+        self.attempts += 1;
+        match self.read() {
+            Ok(record) => Some(record.job),
+            Err(error) => {
+                tracing::error!(
+                    subscription,
+                    kind,
+                    error = &error as &dyn Error,
+                    "a stored job cannot be read and is not run; mend or delete its row"
+                );
+                None
+            }
+        }
+    }
+}
+
+/// The kinds as `json_each` takes them; their words need no escaping.
+fn json(kinds: &[JobKind]) -> String {
+    let words: Vec<String> = kinds.iter().map(|kind| format!("\"{kind}\"")).collect();
+    format!("[{}]", words.join(","))
 }
 
 /// Hands out jobs; nothing else writes between reading and leasing them.
 async fn claim(
     connection: &mut SqliteConnection,
+    kinds: &str,
     now: Timestamp,
     lease: Duration,
     limit: u32,
@@ -84,9 +110,12 @@ async fn claim(
         Row,
         r#"
         SELECT subscription, kind, state, due_at, payload, version, attempts, leased_until, last_error
-        FROM jobs WHERE state = 'due' AND ready_at <= $1 ORDER BY ready_at, subscription, kind LIMIT $2
+        FROM jobs
+        WHERE state = 'due' AND ready_at <= $1 AND kind IN (SELECT value FROM json_each($2))
+        ORDER BY ready_at, subscription, kind LIMIT $3
         "#,
         now,
+        kinds,
         limit,
     )
     .fetch_all(&mut *connection)
@@ -106,8 +135,7 @@ async fn claim(
         .execute(&mut *connection)
         .await
         .map_err(store_error)?;
-        let job = row.read()?.job;
-        jobs.push(Job { attempts: job.attempts + 1, ..job });
+        jobs.extend(row.handed_out());
     }
     Ok(jobs)
 }
@@ -219,9 +247,15 @@ async fn revive(
 
 #[async_trait]
 impl JobStore for SqliteStore {
-    async fn claim_jobs(&self, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Job>, StoreError> {
+    async fn claim_jobs(
+        &self,
+        kinds: &[JobKind],
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<Job>, StoreError> {
         let mut write = self.writer.begin(Lane::FinalWindows).await?;
-        let jobs = self.bounded(claim(write.connection(), now, lease, limit)).await?;
+        let jobs = self.bounded(claim(write.connection(), &json(kinds), now, lease, limit)).await?;
         write.commit().await?;
         Ok(jobs)
     }
@@ -244,13 +278,19 @@ impl JobStore for SqliteStore {
         write.commit().await
     }
 
-    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_job_at(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError> {
+        let kinds = json(kinds);
         self.bounded(async {
-            let next =
-                sqlx::query_scalar!(r#"SELECT min(ready_at) AS "next: i64" FROM jobs WHERE state = 'due'"#)
-                    .fetch_one(&self.readers)
-                    .await
-                    .map_err(store_error)?;
+            let next = sqlx::query_scalar!(
+                r#"
+                SELECT min(ready_at) AS "next: i64" FROM jobs
+                WHERE state = 'due' AND kind IN (SELECT value FROM json_each($1))
+                "#,
+                kinds,
+            )
+            .fetch_one(&self.readers)
+            .await
+            .map_err(store_error)?;
             Ok(next.map(Timestamp::from_micros))
         })
         .await

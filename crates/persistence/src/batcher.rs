@@ -1,4 +1,6 @@
-use std::sync::Arc;
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use metrics::{counter, histogram};
 use stallkeeper_lifecycle::{Flag, SubscriptionKey, Timestamp};
@@ -16,6 +18,7 @@ pub const BATCH_MAX: usize = 256;
 pub struct Committer {
     requests: mpsc::Sender<Request>,
     jobs_written: Arc<Notify>,
+    health: CommitHealth,
 }
 
 /// Owns the commit: while one transaction runs, arrivals gather, and the next takes them all.
@@ -25,6 +28,41 @@ pub struct Batcher {
     clock: Arc<dyn WallClock>,
     terms: Arc<dyn TermsOf>,
     jobs_written: Arc<Notify>,
+    health: CommitHealth,
+}
+
+/// Whether commits come through; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct CommitHealth(Arc<Mutex<Option<Trouble>>>);
+
+#[derive(Debug)]
+struct Trouble {
+    error: String,
+    at: Instant,
+}
+
+/// For how long a failed commit speaks for the next one, as nothing may come that could try again.
+const TROUBLE_LASTS: Duration = Duration::from_mins(1);
+
+impl CommitHealth {
+    /// Why the last commit failed, if one did within the last minute and none came through since.
+    pub fn trouble(&self) -> Option<String> {
+        let trouble = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = trouble.as_ref().filter(|trouble| trouble.at.elapsed() < TROUBLE_LASTS)?;
+        Some(fresh.error.clone())
+    }
+
+    fn learn(&self, results: &[Result<Outcome, StoreError>]) {
+        let failed = results.iter().find_map(|result| match result {
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Conflict(_))) => Some(error),
+            _ => None,
+        });
+        let trouble = failed.map(|error| Trouble {
+            error: error.source().map_or_else(|| error.to_string(), ToString::to_string),
+            at: Instant::now(),
+        });
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
 }
 
 #[derive(Debug)]
@@ -55,8 +93,10 @@ pub fn batcher(
 ) -> (Committer, Batcher) {
     let (sender, receiver) = mpsc::channel(2 * BATCH_MAX);
     let jobs_written = Arc::new(Notify::new());
-    let committer = Committer { requests: sender, jobs_written: jobs_written.clone() };
-    (committer, Batcher { requests: receiver, store, clock, terms, jobs_written })
+    let health = CommitHealth::default();
+    let committer =
+        Committer { requests: sender, jobs_written: jobs_written.clone(), health: health.clone() };
+    (committer, Batcher { requests: receiver, store, clock, terms, jobs_written, health })
 }
 
 impl Committer {
@@ -70,6 +110,11 @@ impl Committer {
         let (answer, outcome) = oneshot::channel();
         self.requests.send(Request { incoming, answer }).await.map_err(|_| SubmitError::Stopped)?;
         outcome.await.map_err(|_| SubmitError::Stopped)?
+    }
+
+    /// Tells whether commits come through, without keeping the door open.
+    pub fn health(&self) -> CommitHealth {
+        self.health.clone()
     }
 
     /// Notified when jobs were stored that something runs.
@@ -96,6 +141,7 @@ impl Batcher {
         histogram!("stallkeeper_commit_seconds").record(started.elapsed().as_secs_f64());
         histogram!("stallkeeper_commit_items").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         counter!("stallkeeper_commit_conflicts_total").increment(isolated.conflicts);
+        self.health.learn(&isolated.results);
         isolated.alarms.iter().for_each(|(key, flag)| alarm(key, flag));
         if isolated.has_due_jobs {
             self.jobs_written.notify_one();

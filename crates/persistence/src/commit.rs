@@ -111,17 +111,16 @@ async fn claim(
     transaction: &mut dyn Transaction,
     batch: &[Incoming],
 ) -> Result<BTreeMap<InboxKey, Settled>, StoreError> {
-    let entries: BTreeMap<&InboxKey, InboxEntry> = received(batch)
-        .map(|(incoming, received)| {
-            let entry = InboxEntry {
-                key: received.inbox.clone(),
-                subscription: received.key.clone(),
-                received_at: incoming.received_at,
-                body: received.body.clone(),
-            };
-            (&received.inbox, entry)
-        })
-        .collect();
+    let mut entries: BTreeMap<&InboxKey, InboxEntry> = BTreeMap::new();
+    for (incoming, received) in received(batch) {
+        // Of several copies the first is the one that is decided.
+        entries.entry(&received.inbox).or_insert_with(|| InboxEntry {
+            key: received.inbox.clone(),
+            subscription: received.key.clone(),
+            received_at: incoming.received_at,
+            body: received.body.clone(),
+        });
+    }
     if entries.is_empty() {
         return Ok(BTreeMap::new());
     }

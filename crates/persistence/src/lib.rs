@@ -17,7 +17,7 @@ mod schema;
 mod store;
 mod subscription;
 
-pub use batcher::{BATCH_MAX, Batcher, Committer, SubmitError, batcher};
+pub use batcher::{BATCH_MAX, Batcher, CommitHealth, Committer, SubmitError, batcher};
 pub use commit::{Committed, TermsOf, commit};
 pub use error::{Source, StoreError};
 pub use history::{Actor, HistoryEntry, HistoryRecord};

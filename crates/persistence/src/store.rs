@@ -131,8 +131,17 @@ pub trait QuarantineStore: Send + Sync + 'static {
 /// Every method fails with [`StoreError::Unavailable`] or [`StoreError::Unreadable`].
 #[async_trait]
 pub trait JobStore: Send + Sync + 'static {
-    /// Hands out due jobs, the longest due first; nobody else gets them until the lease ends.
-    async fn claim_jobs(&self, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Job>, StoreError>;
+    /// Hands out due jobs of these kinds, the longest due first; nobody else gets them until the lease ends.
+    ///
+    /// A job that cannot be read is logged and not handed out; it is leased like the others, so that it
+    /// keeps none of them from being handed out.
+    async fn claim_jobs(
+        &self,
+        kinds: &[JobKind],
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<Job>, StoreError>;
 
     /// The job is done: it is removed, unless a newer one took its place, which is then free to be claimed.
     async fn finish_job(&self, job: &Job) -> Result<(), StoreError>;
@@ -143,8 +152,8 @@ pub trait JobStore: Send + Sync + 'static {
     /// The job is given up, unless a newer one took its place.
     async fn fail_job(&self, job: &Job, error: &str) -> Result<(), StoreError>;
 
-    /// When the next job is due or its lease ends, which may be in the past.
-    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError>;
+    /// When the next job of these kinds is due or its lease ends, which may be in the past.
+    async fn next_job_at(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError>;
 
     /// Jobs in one state, in the order of their keys and kinds.
     async fn jobs(

@@ -105,6 +105,23 @@ async fn a_database_that_cannot_be_reached_fails_the_whole_batch_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failed_commit_is_told_until_one_comes_through_or_a_minute_has_passed() {
+    let scene = Scene::new();
+    let health = scene.committer.health();
+    assert_eq!(health.trouble(), None);
+    scene.store.answer([Answer::Unavailable]);
+    let _unavailable = scene.committer.submit(arrival(1)).await;
+    assert!(health.trouble().is_some());
+    assert!(is_applied(&scene.committer.submit(arrival(1)).await));
+    assert_eq!(health.trouble(), None, "one came through");
+
+    scene.store.answer([Answer::Unavailable]);
+    let _unavailable = scene.committer.submit(arrival(2)).await;
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert_eq!(health.trouble(), None, "it is old");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_that_met_another_transaction_is_tried_again() {
     let scene = Scene::new();
     scene.store.answer([Answer::Conflict, Answer::Conflict, Answer::Stored]);

@@ -8,7 +8,10 @@ use tokio::{
     sync::{Semaphore, mpsc},
     time::{Instant, sleep, timeout_at},
 };
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 
 use crate::{
     error::QueueError,
@@ -52,12 +55,19 @@ impl<E: Send + Sync + 'static> Batcher<E> {
         (Self { entries }, AbortOnDropHandle::new(task))
     }
 
-    /// Hands an entry over; waits while the batcher is full.
-    pub(crate) async fn push(&self, entry: E) {
-        if self.entries.send(entry).await.is_err() {
-            // Only after an abort, whose reason has been logged: the queue will deliver the message again.
-            tracing::debug!("entry came after the end of its batcher");
+    /// Hands an entry over; waits while the batcher is full, though not past a hard stop. Returns whether it was
+    /// taken; if not, the queue will deliver the message again.
+    pub(crate) async fn push(&self, entry: E, hard: &CancellationToken) -> bool {
+        let taken = tokio::select! {
+            // What still has room is taken also after a hard stop.
+            biased;
+            sent = self.entries.send(entry) => sent.is_ok(),
+            () = hard.cancelled() => false,
+        };
+        if !taken {
+            tracing::debug!("entry was not taken: its batcher has ended, or is full at a hard stop");
         }
+        taken
     }
 }
 

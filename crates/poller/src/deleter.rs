@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::{
     batcher::BatchCall,
     error::QueueError,
+    health::{Activity, HealthState},
     metrics::PollerMetrics,
     queue::{EntryOutcome, Queue, ReceiptHandle},
 };
@@ -14,6 +15,7 @@ use crate::{
 /// A deletion that fails for good is harmless: the message comes again, and handlers are idempotent.
 pub(crate) struct Deleter {
     pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) health: Arc<HealthState>,
     pub(crate) metrics: PollerMetrics,
 }
 
@@ -22,7 +24,9 @@ impl BatchCall for Deleter {
     type Entry = ReceiptHandle;
 
     async fn call(&self, receipts: &[ReceiptHandle]) -> Result<Vec<EntryOutcome>, QueueError> {
-        self.queue.delete(receipts).await
+        let answer = self.queue.delete(receipts).await;
+        self.health.answered(Activity::Deleting, &answer);
+        answer
     }
 
     fn gave_up(&self, entries: usize, why: &(dyn Display + Send + Sync)) {

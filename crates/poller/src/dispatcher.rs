@@ -11,6 +11,7 @@ use crate::{
     batcher::Batcher,
     config::PollerConfig,
     handler::{Handler, PoisonReason, Verdict},
+    health::HealthState,
     lease::{Lease, LeaseTable},
     metrics::PollerMetrics,
     queue::{Message, ReceiptHandle, VISIBILITY_MAX, VisibilityChange},
@@ -23,6 +24,7 @@ pub(crate) struct Dispatcher {
     pub(crate) leases: Arc<LeaseTable>,
     pub(crate) deleter: Batcher<ReceiptHandle>,
     pub(crate) put_back: Batcher<VisibilityChange>,
+    pub(crate) health: Arc<HealthState>,
     pub(crate) metrics: PollerMetrics,
     pub(crate) running: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -35,6 +37,24 @@ enum Ending {
     Again { after: Duration },
     Leave { reason: String },
     GiveBack,
+}
+
+/// Counts a message as blocked until it is dropped.
+struct Blocked<'a>(&'a Dispatcher);
+
+impl<'a> Blocked<'a> {
+    fn count(dispatcher: &'a Dispatcher) -> Self {
+        dispatcher.health.blocked();
+        dispatcher.metrics.blocked.increment(1);
+        Self(dispatcher)
+    }
+}
+
+impl Drop for Blocked<'_> {
+    fn drop(&mut self) {
+        self.0.health.unblocked();
+        self.0.metrics.blocked.decrement(1);
+    }
 }
 
 impl Dispatcher {
@@ -91,7 +111,7 @@ impl Dispatcher {
 
     /// Asks the handler until it is not blocked, the lease is lost, or a stop is asked for.
     async fn judge(&self, message: &Message, lost: &CancellationToken) -> Ending {
-        let mut pauses = None;
+        let mut waiting = None;
         loop {
             match self.ask(message, lost).await {
                 Verdict::Ack => return Ending::Delete,
@@ -100,7 +120,8 @@ impl Dispatcher {
                 Verdict::Blocked => {}
             }
             let PollerConfig { pause_base, pause_cap, .. } = self.config;
-            let pauses = pauses.get_or_insert_with(|| Backoff::new(pause_base, pause_cap));
+            let (pauses, _blocked) =
+                waiting.get_or_insert_with(|| (Backoff::new(pause_base, pause_cap), Blocked::count(self)));
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Ending::GiveBack,
@@ -141,7 +162,9 @@ impl Dispatcher {
             // Also after a loss: the effect is durable, so the fewer deliveries follow the better.
             Ending::Delete => {
                 self.metrics.acked.increment(1);
-                self.deleter.push(message.receipt.clone()).await;
+                if !self.deleter.push(message.receipt.clone(), &self.hard).await {
+                    self.metrics.delete_failed.increment(1);
+                }
             }
             Ending::Again { after } => {
                 self.metrics.retried.increment(1);
@@ -169,6 +192,9 @@ impl Dispatcher {
             return;
         }
         let hidden_for = hidden_for.min(VISIBILITY_MAX / 2);
-        self.put_back.push(VisibilityChange { receipt: message.receipt.clone(), hidden_for }).await;
+        let change = VisibilityChange { receipt: message.receipt.clone(), hidden_for };
+        if !self.put_back.push(change, &self.hard).await {
+            self.metrics.release_failed.increment(1);
+        }
     }
 }

@@ -30,14 +30,7 @@ impl QueueError {
 
     /// The error with all of its causes, in one line.
     pub(crate) fn chain(&self) -> String {
-        let mut words = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            words.push_str(": ");
-            words.push_str(&error.to_string());
-            cause = error.source();
-        }
-        words
+        stallkeeper_runtime::error_chain(self)
     }
 }
 

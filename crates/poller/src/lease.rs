@@ -9,13 +9,17 @@ use std::{
 use futures_util::{StreamExt as _, stream};
 use tokio::{
     sync::Notify,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    error::{QueueError, QueueErrorKind},
+    health::{Activity, HealthState},
     metrics::PollerMetrics,
-    queue::{BATCH_MAX, EntryFailure, Message, MessageId, Queue, ReceiptHandle, VisibilityChange},
+    queue::{
+        BATCH_MAX, EntryFailure, EntryOutcome, Message, MessageId, Queue, ReceiptHandle, VisibilityChange,
+    },
 };
 
 /// A queue lets a message be hidden for 12 h in all; past this the lease is given up while there is time to wind
@@ -113,6 +117,7 @@ pub(crate) struct LeaseKeeper {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) table: Arc<LeaseTable>,
     pub(crate) visibility: Duration,
+    pub(crate) health: Arc<HealthState>,
     pub(crate) metrics: PollerMetrics,
 }
 
@@ -131,9 +136,13 @@ impl LeaseKeeper {
             }
             sleep(look_every).await;
             let due = self.take_stock(Instant::now());
-            stream::iter(due.chunks(BATCH_MAX))
-                .for_each_concurrent(CALLS_AT_ONCE, |leases| self.renew(leases))
-                .await;
+            let renewals = stream::iter(due.chunks(BATCH_MAX))
+                .for_each_concurrent(CALLS_AT_ONCE, |leases| self.renew(leases));
+            tokio::pin!(renewals);
+            // However long the renewals take, a lease whose time is over is given up in time.
+            while timeout(look_every, &mut renewals).await.is_err() {
+                let _due_later = self.take_stock(Instant::now());
+            }
         }
     }
 
@@ -171,7 +180,7 @@ impl LeaseKeeper {
         let changes: Vec<_> =
             leases.iter().map(|due| VisibilityChange { receipt: due.receipt.clone(), hidden_for }).collect();
         let asked_at = Instant::now();
-        let outcomes = match self.queue.set_visibility(&changes).await {
+        let outcomes = match self.change(&changes).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 self.metrics.extend_failed.increment(leases.len() as u64);
@@ -191,6 +200,16 @@ impl LeaseKeeper {
                 }
             }
         }
+    }
+
+    /// Waits for half of the margin at most, so that another attempt fits in, also with short time-outs.
+    async fn change(&self, changes: &[VisibilityChange]) -> Result<Vec<EntryOutcome>, QueueError> {
+        let call = self.queue.set_visibility(changes);
+        let answer = timeout(self.margin() / 2, call)
+            .await
+            .unwrap_or_else(|late| Err(QueueError::new(QueueErrorKind::Unavailable, late)));
+        self.health.answered(Activity::ChangingTimeouts, &answer);
+        answer
     }
 
     fn renewed(&self, id: u64, deadline: Instant) {

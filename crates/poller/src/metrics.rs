@@ -23,6 +23,7 @@ pub(crate) struct PollerMetrics {
     pub(crate) delete_failed: Counter,
     pub(crate) release_failed: Counter,
     pub(crate) in_flight: Gauge,
+    pub(crate) blocked: Gauge,
     pub(crate) handler_seconds: Histogram,
 }
 
@@ -44,6 +45,7 @@ impl PollerMetrics {
             delete_failed: counter!("stallkeeper_queue_delete_failed_total", &label()),
             release_failed: counter!("stallkeeper_queue_release_failed_total", &label()),
             in_flight: gauge!("stallkeeper_queue_in_flight", &label()),
+            blocked: gauge!("stallkeeper_queue_blocked", &label()),
             handler_seconds: histogram!("stallkeeper_queue_handler_seconds", &label()),
             queue,
         }
@@ -82,6 +84,7 @@ fn describe() {
     );
     describe_counter!("stallkeeper_queue_receive_errors_total", "Failed receives by kind.");
     describe_gauge!("stallkeeper_queue_in_flight", "Messages being handled now.");
+    describe_gauge!("stallkeeper_queue_blocked", "Messages that wait because their handler is blocked.");
     describe_histogram!(
         "stallkeeper_queue_handler_seconds",
         "Time from the start of handling to the verdict."

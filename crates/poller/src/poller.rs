@@ -91,12 +91,20 @@ impl Poller {
         let metrics = PollerMetrics::new(&self.name);
         let services = TaskTracker::new();
         let (deleter, deleting) = Batcher::start(
-            Deleter { queue: Arc::clone(&self.queue), metrics: metrics.clone() },
+            Deleter {
+                queue: Arc::clone(&self.queue),
+                health: Arc::clone(&self.health),
+                metrics: metrics.clone(),
+            },
             self.config.permits,
             &services,
         );
         let (put_back, putting_back) = Batcher::start(
-            PutBack { queue: Arc::clone(&self.queue), metrics: metrics.clone() },
+            PutBack {
+                queue: Arc::clone(&self.queue),
+                health: Arc::clone(&self.health),
+                metrics: metrics.clone(),
+            },
             self.config.permits,
             &services,
         );
@@ -116,6 +124,7 @@ impl Poller {
             leases: Arc::clone(&self.leases),
             deleter,
             put_back,
+            health: Arc::clone(&self.health),
             metrics: metrics.clone(),
             running: TaskTracker::new(),
             stop: stop.clone(),
@@ -136,6 +145,7 @@ impl Poller {
             queue: Arc::clone(&self.queue),
             table: Arc::clone(&self.leases),
             visibility: self.config.visibility,
+            health: Arc::clone(&self.health),
             metrics: metrics.clone(),
         }
     }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::{
     batcher::BatchCall,
     error::QueueError,
+    health::{Activity, HealthState},
     metrics::PollerMetrics,
     queue::{EntryOutcome, Queue, VisibilityChange},
 };
@@ -14,6 +15,7 @@ use crate::{
 /// A put-back that fails for good is harmless: the message comes again when its visibility time-out ends.
 pub(crate) struct PutBack {
     pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) health: Arc<HealthState>,
     pub(crate) metrics: PollerMetrics,
 }
 
@@ -22,7 +24,9 @@ impl BatchCall for PutBack {
     type Entry = VisibilityChange;
 
     async fn call(&self, changes: &[VisibilityChange]) -> Result<Vec<EntryOutcome>, QueueError> {
-        self.queue.set_visibility(changes).await
+        let answer = self.queue.set_visibility(changes).await;
+        self.health.answered(Activity::ChangingTimeouts, &answer);
+        answer
     }
 
     fn gave_up(&self, entries: usize, why: &(dyn Display + Send + Sync)) {

@@ -27,7 +27,7 @@ use crate::{
 const RECEIVE_ATTEMPT: Duration = Duration::from_secs(25);
 const RECEIVE_ALL: Duration = Duration::from_mins(1);
 const SHORT_ATTEMPT: Duration = Duration::from_secs(5);
-/// Below the margin with which leases are renewed.
+/// Below the margin with which leases of the default time-out are renewed; the keeper bounds its wait closer.
 const SHORT_ALL: Duration = Duration::from_secs(12);
 
 /// One SQS queue.

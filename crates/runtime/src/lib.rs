@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod chain;
 mod clock;
 mod retry;
 mod shutdown;
 mod tasks;
 
+pub use crate::chain::error_chain;
 pub use crate::clock::{FakeClock, SystemClock, WallClock};
 pub use crate::retry::{Backoff, redelivery_delay, sleep_or_cancelled};
 pub use crate::shutdown::{Shutdown, listen_for_signals};

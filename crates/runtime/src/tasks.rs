@@ -12,6 +12,7 @@ use std::{
 use futures_util::FutureExt as _;
 use tokio_util::task::TaskTracker;
 
+use crate::chain::error_chain;
 use crate::shutdown::Shutdown;
 
 /// Any error, for a task's end.
@@ -75,7 +76,7 @@ impl Tasks {
             let ended = AssertUnwindSafe(future).catch_unwind().await;
             match ended.map(TaskEnd::failure) {
                 Ok(None) => tracing::debug!(task = name, "task ended"),
-                Ok(Some(error)) => tasks.fail(name, &chain(error.as_ref())),
+                Ok(Some(error)) => tasks.fail(name, &error_chain(error.as_ref())),
                 Err(panic) => tasks.fail(name, panic_words(panic.as_ref())),
             }
         });
@@ -121,17 +122,6 @@ impl Tasks {
         let _ = self.first_failed.set(name);
         self.shutdown.stop();
     }
-}
-
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    words
 }
 
 fn panic_words(panic: &(dyn Any + Send)) -> &str {

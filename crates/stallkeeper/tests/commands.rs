@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use stallkeeper::commands::{jobs, quarantine, subscriptions};
 use stallkeeper::config::Config;
 use stallkeeper_lifecycle::{Fact, FactKind, SubscriptionKey, Timestamp, Trial};
+use stallkeeper_notification::SignaturePolicy;
 use stallkeeper_persistence::{
     Content, InboxKey, Incoming, JobKind, JobStore, QuarantineEntry, QuarantineKey, Received, Refused, Store,
     commit,
@@ -275,6 +276,16 @@ async fn a_replay_takes_a_message_in_once_the_configuration_is_right() {
 }
 
 #[tokio::test]
+async fn a_replay_says_that_a_signature_does_not_verify_even_where_that_is_let_pass() {
+    let mut stall = Stall::open().await;
+    stall.config.signature.policy = SignaturePolicy::Warn;
+    stall.put_aside(&envelope()).await;
+    let out = stall.run("quarantine replay --all --by ann").await;
+    assert!(out.contains(" is not verified, which signature.policy = \"warn\" lets pass: "), "{out}");
+    assert!(out.ends_with(&format!("is taken in: {KEY}\n")), "{out}");
+}
+
+#[tokio::test]
 async fn a_message_that_is_not_held_is_neither_replayed_nor_discarded() {
     let stall = Stall::open().await;
     stall.put_aside(&envelope()).await;
@@ -294,15 +305,45 @@ async fn a_job_that_was_given_up_is_listed_and_tried_again() {
     stall.notified("e1", "2026-03-01T11:00:00Z", success()).await;
     stall.notified("e2", "2026-03-01T11:30:00Z", FactKind::UnsubscribePending).await;
     let deadline = at("2026-03-01T12:30:00Z");
-    let claimed = stall.store.claim_jobs(deadline, std::time::Duration::from_mins(1), 10).await.unwrap();
+    let claimed =
+        stall.store.claim_jobs(&JobKind::ALL, deadline, std::time::Duration::from_mins(1), 10).await.unwrap();
     let wake = claimed.iter().find(|job| job.kind == JobKind::Wake).unwrap();
     JobStore::fail_job(&*stall.store, wake, "no answer").await.unwrap();
     let json = stall.run_json("jobs list --state failed --json").await;
-    assert_eq!((&json[0]["kind"], &json[0]["last_error"]), (&json!("wake"), &json!("no answer")));
+    let job = &json["jobs"][0];
+    assert_eq!((&job["kind"], &job["last_error"]), (&json!("wake"), &json!("no answer")));
     stall.run(&format!("jobs retry {KEY} wake")).await;
-    assert_eq!(stall.run_json("jobs list --state due --json").await[0]["due_at"], "2026-03-01T12:00:00Z");
+    let json = stall.run_json("jobs list --state due --json").await;
+    assert_eq!(json["jobs"][0]["due_at"], "2026-03-01T12:00:00Z");
     let words = stall.refused(&format!("jobs retry {KEY} wake")).await;
     assert!(words.contains("jobs list --state failed"), "{words}");
+}
+
+#[tokio::test]
+async fn a_list_of_jobs_says_where_it_was_cut_and_goes_on_there() {
+    let stall = Stall::open().await;
+    stall.notified("e1", "2026-03-01T11:00:00Z", success()).await;
+    let after = format!("{KEY}/announce");
+    let json = stall.run_json("jobs list --state parked --limit 1 --json").await;
+    assert_eq!((&json["jobs"][0]["kind"], &json["next_after"]), (&json!("announce"), &json!(after)));
+    let rest = stall.run_json(&format!("jobs list --state parked --after {after} --json")).await;
+    assert_eq!(rest, json!({"jobs": [], "next_after": null, "cut_states": []}));
+    let all = stall.run_json("jobs list --limit 1 --json").await;
+    assert_eq!((&all["next_after"], &all["cut_states"]), (&Value::Null, &json!(["parked"])));
+    let text = stall.run("jobs list --limit 1").await;
+    assert!(text.ends_with(&format!("\nthere may be more: --state parked --after '{after}'\n")), "{text}");
+    assert!(!stall.run("jobs list").await.contains("there may be more"));
+}
+
+#[test]
+fn an_empty_login_name_is_no_bad_usage() {
+    let run = |user: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stallkeeper"));
+        command.args(["quarantine", "discard", "abcd"]).env_clear().env("USER", user);
+        command.output().unwrap().status.code()
+    };
+    // There is no database, which is as far as a command line without fault comes.
+    assert_eq!((run(""), run("a\tb")), (Some(1), Some(2)));
 }
 
 #[test]
@@ -319,6 +360,10 @@ fn bad_usage_is_refused_by_the_command_line() {
         "quarantine replay abcd --all",
         "quarantine show xyz",
         "jobs list --state asleep",
+        &format!("jobs list --after {KEY}/wake"),
+        "jobs list --state due --after nothing",
+        "jobs list --state due --after no/key/wake",
+        &format!("jobs list --state due --after {KEY}/dance"),
         "jobs retry aws/prod1/customer/X01 dance",
     ] {
         let words = std::iter::once("stallkeeper").chain(line.split_whitespace());

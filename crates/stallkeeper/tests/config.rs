@@ -206,6 +206,30 @@ fn an_unknown_variable_is_refused_but_for_those_that_are_no_keys() {
 }
 
 #[test]
+fn what_kubernetes_sets_beside_a_service_of_that_name_is_left_alone() {
+    let links = [
+        ("STALLKEEPER_SERVICE_HOST", "10.0.0.1"),
+        ("STALLKEEPER_SERVICE_PORT", "9090"),
+        ("STALLKEEPER_SERVICE_PORT_INTERNAL", "9090"),
+        ("STALLKEEPER_PORT", "tcp://10.0.0.1:9090"),
+        ("STALLKEEPER_PORT_9090_TCP", "tcp://10.0.0.1:9090"),
+        ("STALLKEEPER_PORT_9090_TCP_ADDR", "10.0.0.1"),
+    ];
+    assert!(parse("", &links).is_ok());
+    assert_eq!(problems("", &[("STALLKEEPER_PORTS", "9090"), ("STALLKEEPER_SERVICE", "x")]).len(), 2);
+}
+
+#[test]
+fn a_password_for_the_certificates_is_refused_and_not_repeated() {
+    let words = problem("signature.certificate_base_url = \"https://stall:hunter2@mirror.example.com\"\n");
+    assert!(words.starts_with("config.toml:1: signature.certificate_base_url: "), "{words}");
+    assert!(!words.contains("hunter2"), "{words}");
+    for url in ["https://stall@mirror.example.com", "https://:hunter2@mirror.example.com"] {
+        assert_eq!(problems("", &[("STALLKEEPER_SIGNATURE_CERTIFICATE_BASE_URL", url)]).len(), 1, "{url}");
+    }
+}
+
+#[test]
 fn an_empty_variable_counts_as_not_set() {
     assert_eq!(
         parse("queue.permits = 600\n", &[("STALLKEEPER_QUEUE_PERMITS", "")]).unwrap().queue.permits,
@@ -257,6 +281,17 @@ fn two_marketplaces_have_neither_one_name_nor_one_queue() {
     assert_eq!(found[0], "config.toml:19: marketplace[1].name: `aws` is taken by marketplace[0].name");
     assert!(found[1].starts_with("config.toml:21: marketplace[1].queue_url: "), "{found:#?}");
     assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn one_queue_in_two_spellings_is_one_queue() {
+    let host = "sqs.eu-west-1.amazonaws.com";
+    for other in ["sqs.eu-west-1.amazonaws.com:443", "SQS.eu-west-1.amazonaws.com"] {
+        let second = STALL.split("[[product]]").next().unwrap();
+        let second = second.replace(host, other).replace("name = \"aws\"", "name = \"other\"");
+        let found = problems(&format!("{STALL}\n{second}"), &[]).join("\n");
+        assert!(found.contains("/123456789012/stall` is taken by marketplace[0].queue_url"), "{found}");
+    }
 }
 
 #[test]

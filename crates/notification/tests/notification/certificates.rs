@@ -85,6 +85,41 @@ async fn the_cache_is_bounded_and_drops_the_oldest() {
     assert_eq!(source.fetches(), CERTIFICATES_MAX + 2, "the oldest made room");
 }
 
+/// Answers with the good chain for `a.pem`, and with a page for all else.
+struct OneGood;
+
+#[async_trait]
+impl CertificateSource for OneGood {
+    async fn fetch(&self, url: &CertificateUrl) -> Result<Vec<u8>, FetchError> {
+        let is_good = url.path() == "/a.pem" && GOOD_FETCHES.fetch_add(1, Ordering::SeqCst) < 1;
+        Ok(if is_good { CHAIN.to_vec() } else { b"<html>".to_vec() })
+    }
+}
+
+static GOOD_FETCHES: AtomicUsize = AtomicUsize::new(0);
+
+#[tokio::test]
+async fn forged_addresses_do_not_push_the_true_certificate_out() {
+    let trust = Trust::only(include_bytes!("../vectors/root.pem")).unwrap();
+    let verifier = Verifier::new(SignaturePolicy::Enforce, Arc::new(OneGood), trust);
+    assert!(verifies(&verifier, "a.pem").await);
+    for number in 0..3 * CERTIFICATES_MAX {
+        assert!(!verifies(&verifier, &format!("{number}.pem")).await);
+    }
+    assert!(verifies(&verifier, "a.pem").await, "it was fetched again");
+}
+
+#[test]
+fn only_a_file_that_is_wrong_itself_is_to_blame() {
+    let status = |status| FetchError::Status { url: String::new(), status };
+    for blamed in [status(403), status(404), FetchError::NotACertificate { url: String::new() }] {
+        assert!(blamed.is_about_this_file(), "{blamed}");
+    }
+    for passing in [status(408), status(429), status(500), status(503)] {
+        assert!(!passing.is_about_this_file(), "{passing}");
+    }
+}
+
 #[tokio::test]
 async fn many_who_need_one_certificate_fetch_it_once() {
     let source = Certificates::new(Some(CHAIN.to_vec()), 0);
@@ -188,10 +223,15 @@ async fn an_answer_that_breaks_off_is_a_failure_to_fetch() {
 
 #[test]
 fn a_mirror_that_is_no_address_is_refused() {
-    for base_url in
-        ["", "mirror.example", "ftp://mirror.example", "https://mirror.example/?a=b", "file:///etc"]
-    {
+    for base_url in [
+        "",
+        "mirror.example",
+        "ftp://mirror.example",
+        "https://mirror.example/?a=b",
+        "file:///etc",
+        "https://user:word@mirror.example",
+    ] {
         let source = HttpsCertificateSource::new(Some(base_url));
-        assert!(matches!(source, Err(SourceError::BaseUrl { .. })), "{base_url}");
+        assert!(matches!(source, Err(SourceError::BaseUrl)), "{base_url}");
     }
 }

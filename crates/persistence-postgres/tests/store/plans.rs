@@ -228,13 +228,13 @@ async fn no_statement_about_jobs_reads_a_whole_table() {
     let late = Timestamp::from_micros(1_900_000_000_000_000);
     plans
         .watch("the jobs' runner", async |store| {
-            let jobs = store.claim_jobs(late, Duration::from_mins(1), BATCH).await.unwrap();
+            let jobs = store.claim_jobs(&JobKind::ALL, late, Duration::from_mins(1), BATCH).await.unwrap();
             assert_eq!(jobs.len(), BATCH as usize);
             store.finish_job(&jobs[0]).await.unwrap();
             store.retry_job(&jobs[1], late, "again").await.unwrap();
             store.fail_job(&jobs[2], "never").await.unwrap();
             store.finish_job(&jobs[0]).await.unwrap();
-            store.next_job_at().await.unwrap();
+            store.next_job_at(&JobKind::ALL).await.unwrap();
             store.revive_job(&jobs[2].key, jobs[2].kind, late).await.unwrap();
         })
         .await;

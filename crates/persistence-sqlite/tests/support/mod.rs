@@ -48,6 +48,13 @@ impl Fixture for Opened {
         assert_eq!(damaged.rows_affected(), 1, "{key} is not there to be damaged");
     }
 
+    async fn put_strange_job(&self, subscription: &str, kind: &str) {
+        let mut connection = self.connect().await;
+        let put = "INSERT INTO jobs (subscription, kind, state, due_at, payload)
+            VALUES ($1, $2, 'due', 0, '{}')";
+        sqlx::query(put).bind(subscription).bind(kind).execute(&mut connection).await.unwrap();
+    }
+
     async fn inbox_body(&self, key: &InboxKey) -> Option<Vec<u8>> {
         let mut connection = self.connect().await;
         sqlx::query_scalar("SELECT body FROM inbox WHERE marketplace = $1 AND id = $2")

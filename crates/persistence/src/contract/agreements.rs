@@ -10,8 +10,8 @@ use super::samples::{
     PayAsYouGo, agreement, license, minute, naming, notification, received, record, story, take, told, word,
 };
 use crate::{
-    CommitStore, Incoming, Outcome, Page, Settled, Store, StoreError, SubscriptionFilter, Transaction,
-    commit_each,
+    CommitStore, Incoming, JobKind, Outcome, Page, Settled, Store, StoreError, SubscriptionFilter,
+    Transaction, commit_each,
 };
 
 fn cancelled(id: &str, agreement: &SubscriptionKey, at: Timestamp) -> Incoming {
@@ -153,7 +153,7 @@ pub async fn an_agreement_is_found_by_its_key_and_in_no_listing(fixture: &dyn Fi
         assert_eq!(store.subscriptions(&filter, &Page::first(10)).await.expect("readable"), [], "{filter:?}");
     }
     assert_eq!(
-        store.next_job_at().await.expect("readable"),
+        store.next_job_at(&JobKind::ALL).await.expect("readable"),
         None,
         "an agreement asks for no work of its own"
     );

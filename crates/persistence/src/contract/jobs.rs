@@ -25,7 +25,7 @@ pub(super) async fn put(store: &dyn Store, jobs: &[NewJob]) {
 }
 
 pub(super) async fn claim(store: &dyn Store, now: Timestamp) -> Vec<Job> {
-    store.claim_jobs(now, LEASE, 100).await.expect("claimed")
+    store.claim_jobs(&JobKind::ALL, now, LEASE, 100).await.expect("claimed")
 }
 
 pub(super) async fn claim_one(store: &dyn Store, now: Timestamp) -> Job {
@@ -62,7 +62,11 @@ pub async fn parked_jobs_are_never_handed_out(fixture: &dyn Fixture) {
     let parked = [JobKind::Announce, JobKind::ConfirmLicense, JobKind::QueryEntitlements, JobKind::Reconcile];
     put(store, &parked.map(|kind| of_kind(&buyer, kind, "{}"))).await;
     assert_eq!(claim(store, minute(99)).await, []);
-    assert_eq!(store.next_job_at().await.expect("readable"), None, "nor does anybody wake up for them");
+    assert_eq!(
+        store.next_job_at(&JobKind::ALL).await.expect("readable"),
+        None,
+        "nor does anybody wake up for them"
+    );
     let kinds: Vec<_> = list(store, JobState::Parked).await.iter().map(|job| job.job.kind).collect();
     assert_eq!(kinds, parked);
 }
@@ -72,7 +76,7 @@ pub async fn due_jobs_are_handed_out_the_longest_due_first_and_within_the_limit(
     let jobs =
         [("a", 30), ("b", 10), ("c", 20), ("d", 40)].map(|(id, at)| wake_at(&customer(id), minute(at)));
     put(store, &jobs).await;
-    let first = store.claim_jobs(minute(50), LEASE, 3).await.expect("claimed");
+    let first = store.claim_jobs(&JobKind::ALL, minute(50), LEASE, 3).await.expect("claimed");
     assert_eq!(keys(&first), ["b", "c", "a"]);
     assert!(first.iter().all(|job| job.attempts == 1 && job.kind == JobKind::Wake));
     assert_eq!(keys(&claim(store, minute(50)).await), ["d"]);
@@ -84,6 +88,39 @@ pub async fn a_job_is_not_handed_out_before_its_time(fixture: &dyn Fixture) {
     put(store, &[wake_at(&customer("buyer"), minute(10))]).await;
     assert_eq!(claim(store, minute(9)).await, []);
     assert_eq!(claim(store, minute(10)).await.len(), 1, "at the very moment");
+}
+
+pub async fn only_jobs_of_the_kinds_asked_for_are_handed_out(fixture: &dyn Fixture) {
+    let store = &*fixture.store();
+    put(store, &[wake_at(&customer("buyer"), minute(0))]).await;
+    for others in [&[][..], &[JobKind::Announce, JobKind::Reconcile]] {
+        assert_eq!(store.claim_jobs(others, minute(1), LEASE, 100).await.expect("claimed"), []);
+        assert_eq!(store.next_job_at(others).await.expect("readable"), None);
+    }
+    let both = [JobKind::Announce, JobKind::Wake];
+    assert_eq!(store.next_job_at(&both).await.expect("readable"), Some(minute(0)));
+    let claimed = store.claim_jobs(&both, minute(1), LEASE, 100).await.expect("claimed");
+    assert_eq!(claimed.iter().map(|job| job.attempts).collect::<Vec<_>>(), [1]);
+}
+
+pub async fn a_job_of_an_unknown_kind_is_left_alone_and_holds_nobody_up(fixture: &dyn Fixture) {
+    let store = &*fixture.store();
+    fixture.put_strange_job(&customer("buyer").to_string(), "of-a-newer-version").await;
+    put(store, &[wake_at(&customer("buyer"), minute(0))]).await;
+    let wake = claim_one(store, minute(1)).await;
+    store.finish_job(&wake).await.expect("finished");
+    assert_eq!(store.next_job_at(&JobKind::ALL).await.expect("readable"), None);
+    assert_eq!(claim(store, minute(99)).await, []);
+    assert_eq!(store.job_counts().await.expect("readable").due, 1, "it waits for those who know it");
+}
+
+pub async fn a_job_that_cannot_be_read_holds_no_other_up(fixture: &dyn Fixture) {
+    let store = &*fixture.store();
+    fixture.put_strange_job("no key", JobKind::Wake.as_str()).await;
+    put(store, &[wake_at(&customer("a"), minute(0)), wake_at(&customer("b"), minute(0))]).await;
+    assert_eq!(keys(&claim(store, minute(1)).await), ["a", "b"]);
+    let next = store.next_job_at(&JobKind::ALL).await.expect("readable");
+    assert_eq!(next, Some(minute(1).plus(LEASE)), "it is leased, so that nobody is busy with it");
 }
 
 pub async fn a_finished_job_is_gone(fixture: &dyn Fixture) {
@@ -116,7 +153,7 @@ pub async fn a_failed_job_waits_for_a_person(fixture: &dyn Fixture) {
     let job = claim_one(store, minute(1)).await;
     store.fail_job(&job, "refused: 日本").await.expect("failed");
     assert_eq!(claim(store, minute(90)).await, []);
-    assert_eq!(store.next_job_at().await.expect("readable"), None);
+    assert_eq!(store.next_job_at(&JobKind::ALL).await.expect("readable"), None);
     let failed = list(store, JobState::Failed).await;
     assert_eq!(failed.len(), 1);
     assert_eq!((failed[0].last_error.as_deref(), failed[0].job.attempts), (Some("refused: 日本"), 1));
@@ -134,7 +171,7 @@ pub async fn a_failed_job_is_revived_once(fixture: &dyn Fixture) {
     store.fail_job(&job, "refused").await.expect("failed");
     assert!(revive(JobKind::Wake, 30).await);
     assert!(!revive(JobKind::Wake, 30).await);
-    assert_eq!(store.next_job_at().await.expect("readable"), Some(minute(30)));
+    assert_eq!(store.next_job_at(&JobKind::ALL).await.expect("readable"), Some(minute(30)));
     assert_eq!(claim_one(store, minute(30)).await.kind, JobKind::Wake);
 }
 
@@ -189,7 +226,7 @@ pub async fn jobs_are_counted_by_state(fixture: &dyn Fixture) {
     let jobs = ["a", "b", "c"].map(|id| wake_at(&customer(id), minute(0)));
     put(store, &jobs).await;
     put(store, &[of_kind(&customer("a"), JobKind::Announce, "{}")]).await;
-    let claimed = store.claim_jobs(minute(1), LEASE, 2).await.expect("claimed");
+    let claimed = store.claim_jobs(&JobKind::ALL, minute(1), LEASE, 2).await.expect("claimed");
     store.fail_job(&claimed[0], "refused").await.expect("failed");
     let counts = store.job_counts().await.expect("readable");
     assert_eq!(counts, JobCounts { parked: 1, due: 2, failed: 1 }, "a leased job counts as due");
@@ -197,7 +234,7 @@ pub async fn jobs_are_counted_by_state(fixture: &dyn Fixture) {
 
 pub async fn the_next_job_is_the_earliest_due_or_leased(fixture: &dyn Fixture) {
     let store = &*fixture.store();
-    let next = async || store.next_job_at().await.expect("readable");
+    let next = async || store.next_job_at(&JobKind::ALL).await.expect("readable");
     assert_eq!(next().await, None);
     put(store, &[wake_at(&customer("a"), minute(10)), wake_at(&customer("b"), minute(60))]).await;
     assert_eq!(next().await, Some(minute(10)), "also when it is past");

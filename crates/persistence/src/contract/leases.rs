@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Fixture;
 use super::jobs::{LEASE, claim, claim_one, list, put, wake_at};
 use super::samples::{customer, minute};
-use crate::{Job, JobState};
+use crate::{Job, JobKind, JobState};
 
 pub async fn a_lease_keeps_others_away_until_it_ends(fixture: &dyn Fixture) {
     let store = &*fixture.store();
@@ -30,7 +30,7 @@ pub async fn runners_that_race_never_get_the_same_job(fixture: &dyn Fixture) {
         runners.spawn(async move {
             let mut mine: Vec<Job> = Vec::new();
             for _ in 0..JOBS {
-                mine.extend(store.claim_jobs(minute(1), LEASE, 7).await.expect("claimed"));
+                mine.extend(store.claim_jobs(&JobKind::ALL, minute(1), LEASE, 7).await.expect("claimed"));
             }
             mine
         });
@@ -38,7 +38,7 @@ pub async fn runners_that_race_never_get_the_same_job(fixture: &dyn Fixture) {
     let handed: Vec<Job> = runners.join_all().await.into_iter().flatten().collect();
     let different: BTreeSet<_> = handed.iter().map(|job| job.key.clone()).collect();
     // A runner may see nothing while others are at the rest; what is left is handed out now.
-    let left = store.claim_jobs(minute(1), LEASE, 100).await.expect("claimed");
+    let left = store.claim_jobs(&JobKind::ALL, minute(1), LEASE, 100).await.expect("claimed");
     assert_eq!(different.len(), handed.len(), "nobody shares a job");
     assert_eq!(handed.len() + left.len(), JOBS);
     assert!(left.iter().all(|job| !different.contains(&job.key)));
@@ -86,7 +86,7 @@ pub async fn a_newer_job_waits_for_the_lease_of_the_one_it_replaced(fixture: &dy
         [],
         "two runners are never at one subscription's work of one kind"
     );
-    assert_eq!(store.next_job_at().await.expect("readable"), Some(minute(1).plus(LEASE)));
+    assert_eq!(store.next_job_at(&JobKind::ALL).await.expect("readable"), Some(minute(1).plus(LEASE)));
     assert_eq!(claim_one(store, minute(6)).await.attempts, 1);
 }
 

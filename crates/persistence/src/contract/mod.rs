@@ -42,6 +42,9 @@ pub trait Fixture: Send + Sync {
     /// Overwrites a subscription's state with text that no version of the worker writes.
     async fn damage(&self, key: &SubscriptionKey);
 
+    /// Stores a job that has long been due, as no version of the worker stores it, or only a newer one.
+    async fn put_strange_job(&self, subscription: &str, kind: &str);
+
     /// The bytes that are kept of a notification.
     async fn inbox_body(&self, key: &InboxKey) -> Option<Vec<u8>>;
 }
@@ -123,6 +126,9 @@ macro_rules! contract_suite {
                 parked_jobs_are_never_handed_out,
                 due_jobs_are_handed_out_the_longest_due_first_and_within_the_limit,
                 a_job_is_not_handed_out_before_its_time,
+                only_jobs_of_the_kinds_asked_for_are_handed_out,
+                a_job_of_an_unknown_kind_is_left_alone_and_holds_nobody_up,
+                a_job_that_cannot_be_read_holds_no_other_up,
                 a_finished_job_is_gone,
                 a_retried_job_comes_back_at_its_new_time,
                 a_failed_job_waits_for_a_person,

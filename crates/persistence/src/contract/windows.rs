@@ -83,13 +83,17 @@ pub async fn an_end_within_its_window_stores_a_wake_that_is_due_at_the_deadline(
     assert_eq!(record.deadline(), Some(deadline));
     let view = record.subscription.announced.expect("announced");
     assert!(matches!(view.standing, Standing::Ending { .. }));
-    assert_eq!(store.next_job_at().await.expect("readable"), Some(deadline));
+    assert_eq!(store.next_job_at(&JobKind::ALL).await.expect("readable"), Some(deadline));
     let due = store.jobs(JobState::Due, &Page::first(10)).await.expect("readable");
     assert_eq!(
         due.iter().map(|job| (job.job.kind, job.due_at)).collect::<Vec<_>>(),
         [(JobKind::Wake, deadline)]
     );
-    let early = store.claim_jobs(minute(69), Duration::from_mins(1), 10).await.expect("readable");
+    let early =
+        store.claim_jobs(&JobKind::ALL, minute(69), Duration::from_mins(1), 10).await.expect("readable");
     assert_eq!(early, []);
-    assert_eq!(store.claim_jobs(deadline, Duration::from_mins(1), 10).await.expect("readable").len(), 1);
+    assert_eq!(
+        store.claim_jobs(&JobKind::ALL, deadline, Duration::from_mins(1), 10).await.expect("readable").len(),
+        1
+    );
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusBuilder;
 use stallkeeper_poller::{PollerConfig, QueueErrorKind};
 
 use crate::stand::{Stand, config, pass};
@@ -257,4 +258,52 @@ async fn a_lease_is_counted_from_the_start_of_its_receive() {
     assert_eq!(stand.queue.visibility_changes().len(), 1, "renewed 40 s after the long poll began");
     stand.emptied().await;
     stand.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_hangs_does_not_hide_that_a_short_lease_is_over() {
+    let short = PollerConfig { long_poll: SECOND, visibility: 5 * SECOND, ..config(100) };
+    let stand = Stand::start(short, |queue| {
+        queue.delay_changes(12 * SECOND);
+        queue.send("until-lost");
+    });
+    stand.until("loss", |stand| !stand.handler.lost().is_empty()).await;
+    let held = stand.handler.starts_of("until-lost")[0].elapsed();
+    assert!(held <= Duration::from_millis(5_300), "{held:?}");
+    stand.shutdown.stop_now();
+    stand.ended().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_hangs_leaves_time_for_another() {
+    let short = PollerConfig { long_poll: SECOND, visibility: 5 * SECOND, ..config(100) };
+    let stand = Stand::start(short, |queue| {
+        queue.delay_changes(12 * SECOND);
+        queue.send("slow 20");
+    });
+    pass(Duration::from_millis(3_800)).await;
+    stand.queue.delay_changes(Duration::ZERO);
+    stand.emptied().await;
+    assert_eq!(stand.handler.starts_of("slow 20").len(), 1, "nobody else got it meanwhile");
+    stand.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocked_messages_are_counted_while_they_wait() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let page = recorder.handle();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let stand = Stand::start(config(100), |queue| {
+        queue.send("blocked 20");
+        queue.send("blocked 1000000");
+        queue.send("slow 600");
+    });
+    stand.until("both blocked", |stand| stand.health.snapshot().blocked == 2).await;
+    assert!(page.render().contains("stallkeeper_queue_blocked{queue=\"test\"} 2\n"), "{}", page.render());
+    stand.until("one goes on", |stand| stand.queue.len() == 2).await;
+    assert_eq!(stand.health.snapshot().blocked, 1);
+    stand.shutdown.stop_now();
+    stand.ended().await;
+    assert_eq!(stand.health.snapshot().blocked, 0);
+    assert!(page.render().contains("stallkeeper_queue_blocked{queue=\"test\"} 0\n"), "{}", page.render());
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod handling;
+mod readiness;
 mod receiving;
 mod stand;
 mod stopping;

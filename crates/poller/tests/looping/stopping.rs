@@ -157,3 +157,22 @@ async fn a_poller_whose_leases_are_not_kept_any_more_finishes_and_fails() {
     assert_eq!(handler.finished(), ["slow 50"]);
     assert!(queue.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_hard_stop_does_not_wait_for_room_among_calls_that_hang() {
+    for script in ["ack", "retry 1"] {
+        let stand = Stand::start(config(2), |queue| {
+            queue.delay_changes(Duration::from_hours(1));
+            for _ in 0..200 {
+                queue.send(script);
+            }
+        });
+        tokio::time::sleep(30 * SECOND).await;
+        assert!(stand.handler.finished().len() > 90, "{script}: calls and channel are full");
+        assert!(stand.queue.visible() > 0, "{script}: no permit is left to receive the others");
+        let before = Instant::now();
+        stand.shutdown.stop_now();
+        stand.ended().await;
+        assert!(before.elapsed() < 4 * SECOND, "{script}: {:?}", before.elapsed());
+    }
+}

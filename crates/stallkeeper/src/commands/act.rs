@@ -15,8 +15,8 @@ const NAME_BYTES_MAX: usize = 64;
 /// Who does it.
 #[derive(Debug, Args)]
 pub(super) struct ByArgs {
-    /// Who does this, for the history.
-    #[arg(long, env = "USER", default_value = "unknown", hide_env_values = true, value_parser = name, value_name = "NAME")]
+    /// Who does this, for the history; the variable USER names him where nothing is said.
+    #[arg(long, default_value_t = login(std::env::var("USER").ok()), hide_default_value = true, value_parser = name, value_name = "NAME")]
     by: String,
 }
 
@@ -25,6 +25,11 @@ impl ByArgs {
     pub(super) fn actor(&self) -> Actor {
         Actor::Operator(self.by.clone())
     }
+}
+
+/// The person who is logged in; nobody is where the variable is empty, as in some containers.
+fn login(user: Option<String>) -> String {
+    user.filter(|user| !user.trim().is_empty()).unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -51,4 +56,17 @@ pub(super) async fn submit(
     let submit = async move { committer.submit(incoming).await };
     let (outcome, ()) = tokio::join!(submit, batcher.run());
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_login_name_is_none() {
+        assert_eq!(login(Some("ann".to_owned())), "ann");
+        for user in [None, Some(String::new()), Some(" ".to_owned())] {
+            assert_eq!(login(user), "unknown");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::config::{Config, DEFAULT_TOML, DatabaseKind, Marketplace};
-use crate::table::{Screen, print, print_json};
+use crate::table::{Screen, print, print_json, safe};
 
 /// What can be done with the configuration.
 #[derive(Debug, Subcommand)]
@@ -113,7 +113,9 @@ impl Summary {
         let facts = [
             (
                 "file",
-                Some(self.file.clone().unwrap_or_else(|| "none; defaults and variables only".to_owned())),
+                Some(
+                    self.file.as_deref().map_or_else(|| "none; defaults and variables only".to_owned(), safe),
+                ),
             ),
             ("database", Some(self.database.unwrap_or("not set; see STALLKEEPER_DATABASE_URL").to_owned())),
             ("internal", Some(self.internal_listen.clone())),
@@ -130,9 +132,9 @@ impl Summary {
                 let queue = line.queue_url.as_deref().unwrap_or("not polled");
                 let eventbridge = if line.eventbridge { "yes" } else { "no" };
                 table.add_row([
-                    line.name.as_str(),
+                    safe(&line.name).as_str(),
                     line.kind,
-                    queue,
+                    &safe(queue),
                     &line.topics.to_string(),
                     eventbridge,
                     &line.listings.to_string(),
@@ -145,7 +147,7 @@ impl Summary {
             let mut table = screen.table(&["product", "name", "listings", "dimensions"]);
             for line in &self.products {
                 let (listings, dimensions) = (line.listings.join(", "), line.dimensions.join(", "));
-                table.add_row([&line.key, &line.name, &listings, &dimensions]);
+                table.add_row([&line.key, &line.name, &listings, &dimensions].map(|text| safe(text)));
             }
             print(out, &table)?;
         }
@@ -165,5 +167,22 @@ impl MarketplaceLine {
             eventbridge: marketplace.eventbridge.is_some(),
             listings: config.listings(&marketplace.name).count(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_steer_a_terminal_is_shown_escaped() {
+        let file = "[[product]]\nkey = \"search\"\nname = \"a\\u001b[2Jb\"\n";
+        let config = Config::parse(Some(("config.toml", file)), []).unwrap();
+        let mut out = Vec::new();
+        let summary = Summary::of(&config, Some(Path::new("a\u{1b}[2Jb.toml")));
+        summary.print(Screen::default(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.matches("a\\u{1b}[2Jb").count(), 2, "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
     }
 }

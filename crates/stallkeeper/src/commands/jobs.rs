@@ -29,9 +29,9 @@ pub struct ListArgs {
     /// How many of each state at the most.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_MAX)))]
     limit: u32,
-    /// Only what follows this job in the order of keys and kinds: `KEY KIND`, as the list shows them.
-    #[arg(long, num_args = 2, value_names = ["KEY", "KIND"])]
-    after: Option<Vec<String>>,
+    /// Only what follows this job, as `KEY/KIND`, which is how to go on where a list of one state ended.
+    #[arg(long, requires = "state", value_parser = after, value_name = "KEY/KIND")]
+    after: Option<(SubscriptionKey, JobKind)>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -50,6 +50,12 @@ fn state(word: &str) -> Result<JobState, String> {
     word.parse().map_err(|_| "expected due, parked or failed".to_owned())
 }
 
+fn after(text: &str) -> Result<(SubscriptionKey, JobKind), String> {
+    let (key, kind) =
+        text.rsplit_once('/').ok_or("expected a subscription's key, a slash and a kind of job")?;
+    Ok((key.parse().map_err(|error| format!("{error}"))?, kind.parse().map_err(|error| format!("{error}"))?))
+}
+
 /// Lists jobs, or tries one again.
 ///
 /// # Errors
@@ -66,6 +72,18 @@ pub async fn run(
     }
 }
 
+/// A part of the list; the JSON of `jobs list`.
+#[derive(Debug, Serialize)]
+struct List {
+    /// Those that were given up first, then those that are due and those that are parked; each in the order of keys
+    /// and kinds.
+    jobs: Vec<JobLine>,
+    /// What to give as `--after` to go on; null where this is the end, and where no one `--state` was asked for.
+    next_after: Option<String>,
+    /// The states of which there may be more, each to be listed by `--state`.
+    cut_states: Vec<&'static str>,
+}
+
 async fn list(
     args: &ListArgs,
     store: &dyn Store,
@@ -76,26 +94,30 @@ async fn list(
         Some(state) => vec![state],
         None => vec![JobState::Failed, JobState::Due, JobState::Parked],
     };
-    let page = Page { after: after(args)?, limit: args.limit };
-    let mut records = Vec::new();
+    let page = Page { after: args.after.clone(), limit: args.limit };
+    let (mut records, mut cuts) = (Vec::new(), Vec::new());
     for state in states {
-        records.extend(store.jobs(state, &page).await?);
+        let found = store.jobs(state, &page).await?;
+        let is_full = found.len() >= usize::try_from(args.limit)?;
+        let last = found.last().filter(|_| is_full);
+        cuts.extend(last.map(|last| (state, format!("{}/{}", last.job.key, last.job.kind))));
+        records.extend(found);
     }
     if args.json {
-        print_json(out, &records.iter().map(JobLine::of).collect::<Vec<_>>())?;
-    } else if records.is_empty() {
+        let jobs = records.iter().map(JobLine::of).collect();
+        let next_after = cuts.first().filter(|_| args.state.is_some()).map(|(_, after)| after.clone());
+        let cut_states = cuts.iter().map(|(state, _)| state.as_str()).collect();
+        return Ok(print_json(out, &List { jobs, next_after, cut_states })?);
+    }
+    if records.is_empty() {
         writeln!(out, "no jobs")?;
-    } else {
-        print(out, &table(&records, Screen::detect(), now))?;
+        return Ok(());
+    }
+    print(out, &table(&records, Screen::detect(), now))?;
+    for (state, after) in cuts {
+        writeln!(out, "\nthere may be more: --state {state} --after '{}'", safe(&after))?;
     }
     Ok(())
-}
-
-fn after(args: &ListArgs) -> anyhow::Result<Option<(SubscriptionKey, JobKind)>> {
-    match args.after.as_deref() {
-        Some([key, kind]) => Ok(Some((key.parse()?, kind.parse()?))),
-        _ => Ok(None),
-    }
 }
 
 async fn retry(

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use stallkeeper_aws::{CredentialsSource, Partition, QueueUrl};
 use stallkeeper_lifecycle::ProductCode;
 use stallkeeper_notification::FeedError;
+use url::Url;
 
 use super::marketplace::{FeedProblem, topic};
 use super::source::{KeyPath, Source};
@@ -19,12 +20,20 @@ pub(super) fn check(config: &Config, source: &Source) {
     }
     let names = config.marketplaces.iter().map(|marketplace| Some(&marketplace.name));
     unique(source, &root.key("marketplace"), "name", names);
-    let queues = config.marketplaces.iter().map(|marketplace| marketplace.queue_url.as_ref());
+    let queues = config.marketplaces.iter().map(|marketplace| marketplace.queue_url.as_ref().map(place));
     unique(source, &root.key("marketplace"), "queue_url", queues);
     for (index, marketplace) in config.marketplaces.iter().enumerate() {
         check_marketplace(config, marketplace, source, &root.key("marketplace").index(index));
     }
     check_products(config, source, &root.key("product"));
+}
+
+/// Where a queue lies, however its URL is spelled: the host in lower case, its port unless that is the usual one,
+/// the account and the name.
+fn place(queue: &QueueUrl) -> String {
+    let Ok(url) = Url::parse(queue.as_str()) else { return queue.to_string() };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}{}", url.host_str().unwrap_or_default(), url.path())
 }
 
 /// Refuses the second of two entries of a list that say the same.

@@ -5,8 +5,9 @@
 //! (`queue.permits` is `STALLKEEPER_QUEUE_PERMITS`, the first marketplace's queue is
 //! `STALLKEEPER_MARKETPLACE_0_QUEUE_URL`).
 //! Several texts stand with commas between them, names and texts as `name=text`.
-//! An empty variable counts as not set; an unknown one is refused, but for `STALLKEEPER_CONFIG` and
-//! `STALLKEEPER_TEST_…`.
+//! An empty variable counts as not set; an unknown one is refused, but for `STALLKEEPER_CONFIG`,
+//! `STALLKEEPER_TEST_…`, and what Kubernetes sets beside a Service named `stallkeeper`: `STALLKEEPER_PORT`,
+//! `STALLKEEPER_PORT_…` and `STALLKEEPER_SERVICE_…`.
 
 mod contradictions;
 mod database;

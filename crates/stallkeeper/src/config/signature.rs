@@ -102,6 +102,17 @@ enum PolicyWord {
     Enforce,
 }
 
+/// The address stands in logs, so that it cannot hold a password.
+fn base_url(section: &Section<'_>) -> Option<Url> {
+    const KEY: &str = "certificate_base_url";
+    let url: Url = section.text(KEY)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        section.refuse(KEY, "expected a URL without a name or password, as it is logged");
+        return None;
+    }
+    Some(url)
+}
+
 pub(super) fn read(section: &Section<'_>) -> SignatureConfig {
     let policy = match section.word("policy") {
         Some(PolicyWord::Off) => SignaturePolicy::Off,
@@ -110,7 +121,7 @@ pub(super) fn read(section: &Section<'_>) -> SignatureConfig {
     };
     SignatureConfig {
         policy,
-        certificate_base_url: section.text("certificate_base_url"),
+        certificate_base_url: base_url(section),
         trusted_roots: section.text("trusted_roots"),
         intermediates: section.text("intermediates"),
     }

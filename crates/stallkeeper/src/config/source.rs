@@ -10,9 +10,15 @@ use toml::de::{DeArray, DeTable, DeValue};
 /// What every variable begins with.
 pub(super) const PREFIX: &str = "STALLKEEPER_";
 
-/// Variables that are no keys of the configuration: where the file lies, and what tests use.
+/// Variables that are no keys of the configuration: where the file lies, what tests use, and what Kubernetes sets in
+/// every pod beside a Service that is named `stallkeeper`.
 fn is_foreign(variable: &str) -> bool {
-    variable == "STALLKEEPER_CONFIG" || variable.starts_with("STALLKEEPER_TEST_")
+    let is_service_link = || {
+        variable == "STALLKEEPER_PORT"
+            || variable.starts_with("STALLKEEPER_PORT_")
+            || variable.starts_with("STALLKEEPER_SERVICE_")
+    };
+    variable == "STALLKEEPER_CONFIG" || variable.starts_with("STALLKEEPER_TEST_") || is_service_link()
 }
 
 /// A key's path, such as `marketplace[0].queue_url`.

@@ -3,6 +3,7 @@ use stallkeeper_aws::{
     Wanted,
 };
 use stallkeeper_notification::Delivery;
+use stallkeeper_runtime::error_chain;
 
 use super::check::Check;
 use super::finding::{MarketplaceFinding, Unseen};
@@ -190,13 +191,13 @@ impl Subject<'_> {
 }
 
 fn failed(name: String, error: &AwsError) -> Check {
-    Check::failure(name, words::chain(error), error.remedy())
+    Check::failure(name, error_chain(error), error.remedy())
 }
 
 /// What the credentials may not see can still be right.
 fn unknown(name: String, error: &AwsError) -> Check {
     match error {
-        AwsError::AccessDenied { .. } => Check::warning(name, words::chain(error), error.remedy()),
+        AwsError::AccessDenied { .. } => Check::warning(name, error_chain(error), error.remedy()),
         _ => failed(name, error),
     }
 }

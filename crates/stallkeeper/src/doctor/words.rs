@@ -3,26 +3,14 @@
 use std::error::Error;
 use std::time::Duration;
 
-use super::Unseen;
+use stallkeeper_runtime::error_chain;
 
-/// An error and its causes on one line.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for error in std::iter::successors(Some(error), |error| (*error).source()) {
-        let text = error.to_string();
-        let cause = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        // Some libraries repeat the cause in their own message.
-        if !words.last().is_some_and(|last| last.ends_with(&cause)) {
-            words.push(cause);
-        }
-    }
-    words.join(": ")
-}
+use super::Unseen;
 
 /// Why there is no answer.
 pub(super) fn unseen<E: Error + 'static>(unseen: &Unseen<E>) -> String {
     match unseen {
-        Unseen::Failed(error) => chain(error),
+        Unseen::Failed(error) => error_chain(error),
         Unseen::TimedOut(limit) => format!("no answer within {}", span(*limit)),
     }
 }
@@ -52,21 +40,5 @@ mod tests {
         let expected =
             ["0 seconds", "1 second", "59 seconds", "1 minute", "1 hour", "2 hours", "1 day", "14 days"];
         assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn an_error_of_several_lines_is_told_on_one() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("tried:\n  this\n  that")]
-        struct Tried;
-        assert_eq!(chain(&Tried), "tried: this that");
-    }
-
-    #[test]
-    fn a_cause_that_its_error_repeats_is_told_once() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("it broke: {0}")]
-        struct Repeating(#[source] std::fmt::Error);
-        assert_eq!(chain(&Repeating(std::fmt::Error)), format!("it broke: {}", std::fmt::Error));
     }
 }

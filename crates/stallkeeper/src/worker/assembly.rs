@@ -13,6 +13,7 @@ use stallkeeper_runtime::{
 };
 use stallkeeper_web::{internal_routes, serve};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::{Housekeeper, NotificationHandler, WorkerReadiness, metrics};
 use crate::config::{Config, Marketplace};
@@ -65,13 +66,13 @@ impl Worker {
         // Served until the very end, so that a stopping worker still answers.
         self.tasks.spawn("web", serve(listener, routes, self.shutdown.hard.clone()));
         let ended = self.work(role, &readiness).await;
-        self.shutdown.hard.cancel();
+        self.shutdown.stop_now();
         let status = self.tasks.close_and_wait().await;
         ended?;
         match status {
             FinalStatus::Clean => Ok(()),
             FinalStatus::Failed { task } => {
-                anyhow::bail!("the task {} failed; see the log", task.unwrap_or("?"))
+                anyhow::bail!("the task {} failed; see the log", task.unwrap_or("that did not let go"))
             }
         }
     }
@@ -83,7 +84,8 @@ impl Worker {
         let work = Tasks::new(self.shutdown.clone());
         let terms: Arc<dyn TermsOf> = self.config.clone();
         let (committer, batcher) = batcher(store.clone(), self.clock.clone(), terms);
-        work.spawn("commit", batcher.run());
+        readiness.commits_started(committer.health());
+        work.spawn("commit", unless(self.shutdown.hard.clone(), batcher.run()));
         if matches!(role, Role::All | Role::Poll) {
             readiness.pollers_started(self.start_pollers(&work, &committer).await?);
         }
@@ -94,7 +96,7 @@ impl Worker {
         match work.close_and_wait().await {
             FinalStatus::Clean => Ok(()),
             FinalStatus::Failed { task } => {
-                anyhow::bail!("the task {} failed; see the log", task.unwrap_or("?"))
+                anyhow::bail!("the task {} failed; see the log", task.unwrap_or("that did not let go"))
             }
         }
     }
@@ -162,8 +164,18 @@ impl Worker {
             Outbox::new(store.clone(), self.clock.clone(), committer.jobs_written(), OutboxConfig::default())
                 .with_runner(JobKind::Wake, wake);
         let stop = self.shutdown.soft.clone();
-        work.spawn("outbox", async move { outbox.run(&stop).await });
+        work.spawn("outbox", unless(self.shutdown.hard.clone(), async move { outbox.run(&stop).await }));
         let housekeeper = Housekeeper::new(store, self.clock.clone(), self.config.inbox_retention);
-        work.spawn("housekeeper", housekeeper.run(self.shutdown.soft.clone()));
+        let keeping = housekeeper.run(self.shutdown.soft.clone());
+        work.spawn("housekeeper", unless(self.shutdown.hard.clone(), keeping));
+    }
+}
+
+/// Work that is let go at a hard stop, even in the middle: transactions roll back, leases run out.
+async fn unless(hard: CancellationToken, work: impl Future<Output = ()> + Send) {
+    tokio::select! {
+        biased;
+        () = hard.cancelled() => {}
+        () = work => {}
     }
 }

@@ -3,10 +3,11 @@
 mod assembly;
 mod handler;
 mod housekeeper;
+mod hush;
 mod metrics;
 mod readiness;
 
 pub use assembly::{Role, Worker};
-pub use handler::{NotificationHandler, refusal_in_words};
+pub use handler::NotificationHandler;
 pub use housekeeper::Housekeeper;
 pub use readiness::WorkerReadiness;

@@ -2,7 +2,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use stallkeeper_persistence::Store;
+use stallkeeper_persistence::{CommitHealth, Store};
 use stallkeeper_poller::{PollerHealth, Standing};
 use stallkeeper_web::{Problem, Readiness};
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// Whether the worker can do its work: its database answers, its queues can be read, and it is not stopping.
 pub struct WorkerReadiness {
     store: OnceLock<Arc<dyn Store>>,
+    commits: OnceLock<CommitHealth>,
     pollers: OnceLock<Vec<(String, PollerHealth)>>,
     stopping: CancellationToken,
 }
@@ -20,12 +21,17 @@ pub struct WorkerReadiness {
 impl WorkerReadiness {
     /// Not ready, until it is told of a store.
     pub fn new(stopping: CancellationToken) -> Self {
-        Self { store: OnceLock::new(), pollers: OnceLock::new(), stopping }
+        Self { store: OnceLock::new(), commits: OnceLock::new(), pollers: OnceLock::new(), stopping }
     }
 
     /// The database is open; a second one is not taken.
     pub fn store_opened(&self, store: Arc<dyn Store>) {
         let _first_counts = self.store.set(store);
+    }
+
+    /// Commits are made; a second kind is not taken.
+    pub fn commits_started(&self, commits: CommitHealth) {
+        let _first_counts = self.commits.set(commits);
     }
 
     /// These queues are polled; a second list is not taken.
@@ -40,7 +46,10 @@ impl WorkerReadiness {
             return Some(Problem { part, problem: "it is not open yet".to_owned(), remedy });
         };
         let problem = match tokio::time::timeout(PING_TIMEOUT, store.ping()).await {
-            Ok(Ok(())) => return None,
+            // It answers; whether it takes anything is another question, as where the disk is full.
+            Ok(Ok(())) => {
+                format!("it does not store: {}", self.commits.get().and_then(CommitHealth::trouble)?)
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("it did not answer within {} s", PING_TIMEOUT.as_secs()),
         };

@@ -88,6 +88,8 @@ pub(crate) enum Plan {
     Unavailable,
     /// It refuses what it is given.
     Refuse,
+    /// What it holds cannot be read.
+    Unreadable,
     /// It takes its time until the door is opened.
     Wait,
 }
@@ -119,6 +121,7 @@ impl CommitStore for Guarded {
         match plan {
             Some(Plan::Unavailable) => return Err(StoreError::Unavailable("away".into())),
             Some(Plan::Refuse) => return Err(StoreError::Data("no".into())),
+            Some(Plan::Unreadable) => return Err(StoreError::unreadable("a row", "of a newer version")),
             Some(Plan::Wait) => {
                 self.door.reached.notify_one();
                 self.door.opened.notified().await;
@@ -146,6 +149,7 @@ struct NoCertificates;
 #[async_trait]
 impl CertificateSource for NoCertificates {
     async fn fetch(&self, url: &CertificateUrl) -> Result<Vec<u8>, FetchError> {
-        Err(FetchError::Status { url: url.to_string(), status: 503 })
+        let status = if url.path() == "/none.pem" { 404 } else { 503 };
+        Err(FetchError::Status { url: url.to_string(), status })
     }
 }

@@ -66,9 +66,46 @@ async fn what_not_even_quarantine_takes_is_not_acknowledged() {
 async fn a_message_that_keeps_coming_back_is_acknowledged_once_it_lies_in_quarantine() {
     let stand = Stand::new(Delivery::Enveloped).await;
     let message = delivery("m-1", &envelope("n-1", "subscribe-success"));
-    let verdict = stand.handler.poison(&message, PoisonReason::ReceivedTooOften { receives: 10 }).await;
+    let verdict = stand.handler.poison(&message, PoisonReason::ReceivedTooOften { receives: 50 }).await;
     assert_eq!(verdict, Verdict::Ack);
     assert_eq!(stand.quarantined().await, ["poison"]);
+}
+
+#[tokio::test]
+async fn a_good_message_that_came_back_often_is_taken_in_all_the_same() {
+    let stand = Stand::new(Delivery::Enveloped).await;
+    let message = delivery("m-1", &envelope("n-1", "subscribe-success"));
+    let verdict = stand.handler.poison(&message, PoisonReason::ReceivedTooOften { receives: 11 }).await;
+    assert_eq!(verdict, Verdict::Ack);
+    assert_eq!((stand.history().await.len(), stand.quarantined().await.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_subscription_that_cannot_be_read_makes_its_messages_wait() {
+    let stand = Stand::new(Delivery::Enveloped).await;
+    let message = delivery("m-1", &envelope("n-1", "subscribe-success"));
+    stand.door.plan([Plan::Unreadable]);
+    assert_eq!(stand.handle(&message).await, Verdict::Retry { after: None });
+    assert_eq!((stand.history().await.len(), stand.quarantined().await.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn refused_bare_messages_of_equal_bytes_are_all_kept() {
+    let stand = Stand::new(Delivery::Enveloped).await;
+    let body = crate::messages::message("subscribe-success");
+    for id in ["m-1", "m-2", "m-2"] {
+        assert_eq!(stand.handle(&delivery(id, &body)).await, Verdict::Ack);
+    }
+    assert_eq!(stand.quarantined().await, ["raw-undeclared", "raw-undeclared"]);
+}
+
+#[tokio::test]
+async fn a_message_that_names_a_certificate_that_is_not_there_keeps_no_other_waiting() {
+    let stand = Stand::with_policy(Delivery::Enveloped, SignaturePolicy::Enforce).await;
+    let mut forged = envelope("n-1", "subscribe-success");
+    forged["SigningCertURL"] = "https://sns.us-east-1.amazonaws.com/none.pem".into();
+    assert_eq!(stand.handle(&delivery("m-1", &forged)).await, Verdict::Retry { after: None });
+    assert_eq!((stand.history().await.len(), stand.quarantined().await.len()), (0, 0));
 }
 
 #[tokio::test]

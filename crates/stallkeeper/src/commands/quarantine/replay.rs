@@ -1,4 +1,3 @@
-use std::error::Error;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -42,6 +41,14 @@ enum Held {
     Check(#[from] CheckError),
     #[error(transparent)]
     Submit(#[from] stallkeeper_persistence::SubmitError),
+}
+
+/// A message that was taken in.
+struct Taken {
+    key: String,
+    outcome: Outcome,
+    /// Why its signature does not verify, where `signature.policy` lets that pass.
+    unverified: Option<CheckError>,
 }
 
 /// All that a replay needs besides the message.
@@ -107,7 +114,15 @@ impl Replayer<'_> {
     async fn replay(&self, record: &QuarantineRecord, out: &mut impl Write) -> anyhow::Result<bool> {
         let hash = short(&record.entry.key);
         match self.take_in(record).await {
-            Ok((key, outcome)) => {
+            Ok(Taken { key, outcome, unverified }) => {
+                if let Some(why) = unverified {
+                    let with_causes = format!("{:#}", anyhow::Error::from(why));
+                    writeln!(
+                        out,
+                        "{hash} is not verified, which signature.policy = \"warn\" lets pass: {}",
+                        safe(&with_causes)
+                    )?;
+                }
                 writeln!(out, "{hash} {}: {}", in_words(outcome), safe(&key))?;
                 Ok(true)
             }
@@ -119,9 +134,9 @@ impl Replayer<'_> {
         }
     }
 
-    async fn take_in(&self, record: &QuarantineRecord) -> Result<(String, Outcome), Held> {
+    async fn take_in(&self, record: &QuarantineRecord) -> Result<Taken, Held> {
         let entry = &record.entry;
-        let notification = self.understand(record).await?;
+        let (notification, unverified) = self.understand(record).await?;
         let key = notification.subject.to_string();
         let received = Received {
             inbox: InboxKey { marketplace: entry.key.marketplace.clone(), id: notification.id },
@@ -133,27 +148,30 @@ impl Replayer<'_> {
         };
         let outcome =
             submit(Content::Received(received), self.config, self.store.clone(), &self.clock).await?;
-        Ok((key, outcome))
+        Ok(Taken { key, outcome, unverified })
     }
 
-    /// Reads the message again, as a worker with this configuration would.
-    async fn understand(&self, record: &QuarantineRecord) -> Result<Notification, Held> {
+    /// Reads the message again, as a worker with this configuration would; with it, why its signature does not
+    /// verify, where that is let pass.
+    async fn understand(
+        &self,
+        record: &QuarantineRecord,
+    ) -> Result<(Notification, Option<CheckError>), Held> {
         let entry = &record.entry;
         let marketplace = self.config.marketplace(&entry.key.marketplace).ok_or(Held::NoMarketplace)?;
         let feed = marketplace.feed(self.config)?;
         let now = Timestamp::from(self.clock.now());
         let meta = QueueMeta { message_id: &entry.message_id, sent_at: entry.sent_at, received_at: now };
         let understood = read(&entry.body, meta, &feed).map_err(CheckError::Refused)?;
-        if let Some(envelope) = &understood.envelope
-            && let Checked::Unverified(why) = self.verifier.check(envelope, now).await?
-        {
-            tracing::warn!(
-                hash = entry.key.hash,
-                why = &why as &dyn Error,
-                "the signature of a replayed message does not verify; it is taken in, as signature.policy is `warn`"
-            );
-        }
-        Ok(understood.notification)
+        let checked = match &understood.envelope {
+            Some(envelope) => self.verifier.check(envelope, now).await?,
+            None => Checked::Skipped,
+        };
+        let unverified = match checked {
+            Checked::Unverified(why) => Some(why),
+            Checked::Skipped | Checked::Verified => None,
+        };
+        Ok((understood.notification, unverified))
     }
 }
 
