@@ -88,10 +88,11 @@ async fn while_certificates_cannot_be_fetched_messages_wait_and_then_all_are_app
         scene.publish(buyer).await;
     }
     eventually("each message was tried and waits", PATIENCE, async || {
-        let waits = worker.logs().matches("its signing certificate cannot be fetched").count();
-        waits >= 6 && worker.metric("stallkeeper_queue_in_flight").await == 3.0
+        let failures = worker.metric("stallkeeper_certificate_failures_total").await;
+        failures >= 6.0 && worker.metric("stallkeeper_queue_in_flight").await == 3.0
     })
     .await;
+    assert!(worker.logs().contains("their signing certificate cannot be fetched"));
     assert_eq!(scene.stall.moto.depth(&scene.stall.queue.url).await.total(), 3, "a message was acknowledged");
     assert_eq!(scene.database.count("inbox").await, 0);
     assert_eq!(scene.database.count("quarantine").await, 0);
