@@ -8,11 +8,13 @@
 
 mod certificate_server;
 mod certificates;
+pub mod chaos;
 mod database;
 mod envelope;
 mod eventually;
 mod moto;
 mod postgres;
+mod python;
 mod sales;
 mod stall;
 mod worker;
@@ -26,6 +28,7 @@ pub use envelope::Envelope;
 pub use eventually::eventually;
 pub use moto::{Depth, Moto, Queue, Topics, action_body};
 pub use postgres::{PrivatePostgres, TestDatabase};
+pub use python::run_pinned;
 pub use sales::Sales;
 pub use stall::{Product, Stall};
 pub use worker::{Finished, Installation, Problem, Worker};
@@ -36,8 +39,8 @@ pub fn unique(prefix: &str) -> String {
     format!("{prefix}{}n{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// What `cargo xtask test` and `cargo xtask services` tell the tests.
-fn environment(name: &str) -> String {
+/// What `cargo xtask test` and `cargo xtask services` tell the tests, such as `STALLKEEPER_TEST_BINARY`.
+pub fn environment(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: run `cargo xtask test`, or `cargo xtask services -- cargo test …`")
     })

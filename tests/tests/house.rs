@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("stallkeeper-outbox", &["stallkeeper-lifecycle", "stallkeeper-persistence", "stallkeeper-runtime"]),
     ("stallkeeper-web", &[]),
+    ("stallkeeper-simulator", &[]),
     (
         "stallkeeper",
         &[
@@ -37,10 +38,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stallkeeper-persistence-sqlite",
             "stallkeeper-poller",
             "stallkeeper-runtime",
+            "stallkeeper-simulator",
             "stallkeeper-web",
         ],
     ),
     ("stallkeeper-tests", &["xtask"]),
+    ("stallkeeper-bench", &["xtask"]),
     ("xtask", &[]),
 ];
 
@@ -173,7 +176,8 @@ fn root() -> PathBuf {
 
 /// Every Rust file of the project, below the folders that hold its own code.
 fn sources(root: &Path) -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = ["crates", "tests", "xtask"].iter().map(|name| root.join(name)).collect();
+    let mut folders: Vec<PathBuf> =
+        ["bench/src", "crates", "tests", "xtask"].iter().map(|name| root.join(name)).collect();
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod bench;
 mod bite;
+mod chaos;
 mod fuzz;
+mod image;
 mod moto;
 pub mod postgres;
 mod prepare;
@@ -26,7 +29,12 @@ usage: cargo xtask <chore>
   test                     format, build, clippy, documentation and every test
   prepare [--check]        refresh (or compare) the stores' checked-query caches
   fuzz [--minutes N]       run every fuzz target for N minutes (10)
-  bite [name…]             plant each bug of xtask/bites and expect its tests to find it";
+  bite [name…]             plant each bug of xtask/bites and expect its tests to find it
+  bench notifications […]  measure the worker's speed beside its limit and its peers (--help tells more)
+  chaos [--notifications N] [--kills N] [--restarts N] [--workers N] [--seed S]
+                           run workers through kills, restarts, faults and clock jumps, and hold
+                           the outcome against the simulator's books
+  image                    build the container image without a registry, try it and print its size";
 
 /// Runs the chore that the arguments name; the exit status is 1 when it failed, and 2 for bad usage.
 pub fn main(args: &[String]) -> ExitCode {
@@ -58,6 +66,9 @@ enum Chore {
     Prepare(prepare::Mode),
     Fuzz { minutes: u32 },
     Bite { names: Vec<String> },
+    Bench { args: Vec<String> },
+    Chaos { args: Vec<String> },
+    Image,
 }
 
 impl Chore {
@@ -77,6 +88,9 @@ impl Chore {
                 Self::Fuzz { minutes: minutes.parse().context("--minutes takes a whole number")? }
             }
             ("bite", names) => Self::Bite { names: owned(names) },
+            ("bench", args @ ["notifications", ..]) => Self::Bench { args: owned(args) },
+            ("chaos", args) => Self::Chaos { args: owned(args) },
+            ("image", []) => Self::Image,
             _ => bail!("unknown chore or arguments: {chore} {}", rest.join(" ")),
         })
     }
@@ -89,6 +103,9 @@ impl Chore {
             Self::Prepare(mode) => prepare::run(tree, *mode)?,
             Self::Fuzz { minutes } => fuzz::run(tree, *minutes)?,
             Self::Bite { names } => bite::run(tree, names)?,
+            Self::Bench { args } => return bench::run(tree, args),
+            Self::Chaos { args } => return chaos::run(tree, args),
+            Self::Image => image::run(tree)?,
         }
         Ok(ExitCode::SUCCESS)
     }

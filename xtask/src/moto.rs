@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -20,18 +20,19 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(crate) struct Moto {
     port: u16,
+    python: PathBuf,
     server: Child,
 }
 
 impl Moto {
     pub(crate) fn start(tree: &Tree) -> Result<Self> {
-        let port = free_port()?;
+        let (port, python) = (free_port()?, python(tree)?);
         let log_path = tree.target().join(format!("moto-{port}.log"));
         let log = File::create(&log_path).context("cannot write moto's log")?;
-        let mut command = tied(python(tree)?);
+        let mut command = tied(&python);
         command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
         let server = command.stdout(log.try_clone()?).stderr(log).spawn().context("cannot start moto")?;
-        let mut moto = Self { port, server };
+        let mut moto = Self { port, python, server };
         wait_until("moto taking connections", START_LIMIT, || {
             if let Some(status) = moto.server.try_wait()? {
                 bail!("moto ended with {status}:\n{}", fs::read_to_string(&log_path).unwrap_or_default());
@@ -41,6 +42,11 @@ impl Moto {
         // The server holds the open file; a later run need not find an old one.
         fs::remove_file(&log_path).context("cannot remove moto's log")?;
         Ok(moto)
+    }
+
+    /// The Python that it runs on, with all that tests/requirements.txt pins.
+    pub(crate) fn python(&self) -> &Path {
+        &self.python
     }
 
     pub(crate) fn url(&self) -> String {

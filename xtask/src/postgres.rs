@@ -87,12 +87,24 @@ impl Cluster {
     /// # Errors
     /// When it does not stop.
     pub fn stop(&mut self) -> Result<()> {
+        self.stop_by("fast")
+    }
+
+    /// Ends the server as a crash of it would: the next start recovers what was committed.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn crash(&mut self) -> Result<()> {
+        self.stop_by("immediate")
+    }
+
+    fn stop_by(&mut self, mode: &str) -> Result<()> {
         let Some(mut server) = self.server.take() else {
             return Ok(());
         };
         let stopped = capture(
             tied_unprivileged(server_program("pg_ctl")?)
-                .args(["stop", "--wait", "--mode=fast", "--pgdata"])
+                .args(["stop", "--wait", "--mode", mode, "--pgdata"])
                 .arg(self.data()),
         );
         if stopped.is_err() {

@@ -29,11 +29,12 @@ impl Services {
     }
 
     /// What the tests read to find the services and the binary of the given tree.
-    pub(crate) fn environment(&self, tree: &Tree) -> [(&'static str, String); 4] {
+    pub(crate) fn environment(&self, tree: &Tree) -> [(&'static str, String); 5] {
         [
             ("STALLKEEPER_TEST_POSTGRES_URL", self.postgres.url("postgres")),
             ("STALLKEEPER_TEST_TEMPLATE", template::NAME.to_owned()),
             ("STALLKEEPER_TEST_MOTO_URL", self.moto.url()),
+            ("STALLKEEPER_TEST_PYTHON", self.moto.python().display().to_string()),
             ("STALLKEEPER_TEST_BINARY", tree.binary().display().to_string()),
         ]
     }

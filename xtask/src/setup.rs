@@ -9,9 +9,9 @@ use crate::tree::Tree;
 use crate::{moto, postgres};
 
 /// Debian's package and whether what it brings is here already.
-struct Part {
-    package: &'static str,
-    is_here: fn() -> bool,
+pub(crate) struct Part {
+    pub(crate) package: &'static str,
+    pub(crate) is_here: fn() -> bool,
 }
 
 const PARTS: [Part; 4] = [
@@ -23,11 +23,14 @@ const PARTS: [Part; 4] = [
 
 /// Installs the missing packages and moto; does nothing, and asks no network, when all is here.
 pub(crate) fn run(tree: &Tree) -> Result<()> {
-    let missing: Vec<&str> = PARTS.iter().filter(|part| !(part.is_here)()).map(|part| part.package).collect();
-    if !missing.is_empty() {
-        install_packages(&missing)?;
-    }
+    install_missing(&PARTS)?;
     moto::install(tree)
+}
+
+/// Installs the packages of the parts that are not here.
+pub(crate) fn install_missing(parts: &[Part]) -> Result<()> {
+    let missing: Vec<&str> = parts.iter().filter(|part| !(part.is_here)()).map(|part| part.package).collect();
+    if missing.is_empty() { Ok(()) } else { install_packages(&missing) }
 }
 
 fn install_packages(packages: &[&str]) -> Result<()> {

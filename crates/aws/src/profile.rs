@@ -8,6 +8,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -77,6 +78,8 @@ pub enum CredentialsSource {
         /// The identifier that the role's trust policy may ask for.
         external_id: Option<String>,
     },
+    /// Keys that AWS refuses: for a simulator, which takes any.
+    Simulated,
 }
 
 /// Endpoints other than AWS's own, for stand-ins and private networks.
@@ -113,6 +116,10 @@ pub async fn sdk_config(account: &Account) -> SdkConfig {
         }
         CredentialsSource::Role { arn, external_id } => {
             assume_role(loader.load().await, &account.region, arn, external_id.as_deref()).await
+        }
+        CredentialsSource::Simulated => {
+            let keys = Credentials::new("simulated", "simulated", None, None, "simulated");
+            loader.credentials_provider(keys).load().await
         }
     }
 }
@@ -193,8 +200,8 @@ mod tests {
             arn: "arn:aws:iam::123456789012:role/stall".to_owned(),
             external_id: Some("x".to_owned()),
         };
-        for source in [CredentialsSource::StandardChain, CredentialsSource::Profile("stall".to_owned()), role]
-        {
+        let profile = CredentialsSource::Profile("stall".to_owned());
+        for source in [CredentialsSource::StandardChain, profile, role, CredentialsSource::Simulated] {
             let config = sdk_config(&account(source)).await;
             assert!(config.credentials_provider().is_some());
             assert_eq!(config.region().unwrap().as_ref(), "us-east-1");

@@ -8,7 +8,7 @@ use stallkeeper_runtime::WallClock;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::{CommitStore, Incoming, Outcome, Settled, StoreError, TermsOf, commit_each};
+use crate::{CommitStore, Content, Incoming, Outcome, Settled, StoreError, TermsOf, commit_each};
 
 /// How many items one transaction takes at the most.
 pub const BATCH_MAX: usize = 256;
@@ -146,8 +146,8 @@ impl Batcher {
         if isolated.has_due_jobs {
             self.jobs_written.notify_one();
         }
-        for (answer, result) in answers.into_iter().zip(isolated.results) {
-            count(&result);
+        for ((incoming, answer), result) in batch.iter().zip(answers).zip(isolated.results) {
+            count(&incoming.content, &result);
             // A caller that went away finds the outcome in the inbox when the message comes again.
             let _gone = answer.send(result.map_err(SubmitError::from));
         }
@@ -174,7 +174,7 @@ fn alarm(key: &SubscriptionKey, flag: &Flag) {
     );
 }
 
-fn count(result: &Result<Outcome, StoreError>) {
+fn count(content: &Content, result: &Result<Outcome, StoreError>) {
     let outcome = match result {
         Ok(Outcome::Settled(Settled::Applied)) => "applied",
         Ok(Outcome::Settled(Settled::Unchanged)) => "unchanged",
@@ -183,5 +183,9 @@ fn count(result: &Result<Outcome, StoreError>) {
         Ok(Outcome::Quarantined) => "quarantined",
         Err(_) => "failed",
     };
-    counter!("stallkeeper_commit_outcomes_total", "outcome" => outcome).increment(1);
+    let name = match content {
+        Content::Received(_) | Content::Refused(_) => "stallkeeper_commit_outcomes_total",
+        Content::Act(_) => "stallkeeper_commit_acts_total",
+    };
+    counter!(name, "outcome" => outcome).increment(1);
 }

@@ -1,16 +1,19 @@
 //! The command line.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use stallkeeper_lifecycle::Timestamp;
 use stallkeeper_persistence::Store;
-use stallkeeper_runtime::{SystemClock, WallClock};
+use stallkeeper_runtime::WallClock;
 
-use crate::commands::{config, doctor, jobs, migrate, quarantine, run, setup, subscriptions};
+use crate::commands::{
+    config, demo, doctor, health, jobs, migrate, quarantine, run, setup, simulate, subscriptions,
+};
 use crate::config::Config;
+use crate::simulated_clock::clock_of;
 use crate::{logs, store};
 
 /// Keeps a SaaS seller's stall on the cloud marketplaces.
@@ -26,6 +29,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See it work: a local marketplace, its buyers and a worker, on a database of its own.
+    Demo(demo::DemoArgs),
+    /// Serve a local marketplace, with SQS, SNS and a control API, for trying and testing.
+    Simulate(simulate::SimulateArgs),
     /// Run the worker: take notifications in, run stored jobs, answer health and metrics.
     Run(run::RunArgs),
     /// Bring the database to this version's schema.
@@ -34,6 +41,8 @@ enum Command {
     Setup(setup::SetupArgs),
     /// Check a deployment and say in words what is wrong and what to do.
     Doctor(doctor::DoctorArgs),
+    /// Ask the worker on this machine whether it serves, as a container's health check.
+    Health(health::HealthArgs),
     /// Look at buyers' subscriptions, or bind them to another tenant.
     #[command(subcommand)]
     Subscriptions(subscriptions::SubscriptionsCommand),
@@ -55,30 +64,35 @@ impl Cli {
     /// What went wrong, in words that say what to do.
     pub async fn run(self) -> anyhow::Result<()> {
         let file = self.config.as_deref();
-        let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
-        let now = Timestamp::from(clock.now());
         let out = &mut io::stdout();
         match self.command {
             Command::Config(command) => config::run(command, file, out),
+            Command::Demo(args) => demo::run(args, out).await,
+            Command::Simulate(args) => simulate::run(args, out).await,
             Command::Run(args) => {
                 let config = Config::load(file)?;
                 logs::init(&config.log)?;
-                run::run(args, config, clock).await
+                run::run(args, config).await
             }
             Command::Migrate => migrate::run(&Config::load(file)?, out).await,
             Command::Setup(args) => setup::run(args, &Config::load(file)?, out).await,
-            Command::Doctor(args) => doctor::run(args, &Config::load(file)?, now, out).await,
+            Command::Doctor(args) => {
+                let config = Config::load(file)?;
+                let (clock, _) = clock_of(&config).await?;
+                doctor::run(args, &config, Timestamp::from(clock.now()), out).await
+            }
+            Command::Health(args) => health::run(args, file, out).await,
             Command::Subscriptions(command) => {
-                let (config, store) = opened(file).await?;
+                let Opened { config, store, clock } = opened(file).await?;
                 subscriptions::run(command, &config, store, clock, out).await
             }
             Command::Quarantine(command) => {
-                let (config, store) = opened(file).await?;
+                let Opened { config, store, clock } = opened(file).await?;
                 quarantine::run(command, &config, store, clock, out).await
             }
             Command::Jobs(command) => {
-                let (_, store) = opened(file).await?;
-                jobs::run(command, store, now, out).await
+                let Opened { store, clock, .. } = opened(file).await?;
+                jobs::run(command, store, Timestamp::from(clock.now()), out).await
             }
         }?;
         out.flush()?;
@@ -86,8 +100,16 @@ impl Cli {
     }
 }
 
-async fn opened(file: Option<&std::path::Path>) -> anyhow::Result<(Config, Arc<dyn Store>)> {
+/// What a command needs that looks at the database.
+struct Opened {
+    config: Config,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn WallClock>,
+}
+
+async fn opened(file: Option<&Path>) -> anyhow::Result<Opened> {
     let config = Config::load(file)?;
     let store = store::open_current(config.required_database_url()?).await?;
-    Ok((config, store))
+    let (clock, _) = clock_of(&config).await?;
+    Ok(Opened { config, store, clock })
 }

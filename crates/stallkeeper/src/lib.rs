@@ -3,8 +3,10 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod demo;
 pub mod doctor;
 pub mod logs;
+pub mod simulated_clock;
 pub mod store;
 pub mod table;
 pub mod worker;

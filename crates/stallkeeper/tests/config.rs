@@ -88,6 +88,28 @@ fn a_subscription_is_read_by_its_listings_terms() {
 }
 
 #[test]
+fn a_simulator_stands_in_for_all_of_aws_that_is_left_open() {
+    let config = parse(&format!("simulator_url = \"http://127.0.0.1:4560\"\n{STALL}"), &[]).unwrap();
+    let marketplace = &config.marketplaces[0];
+    assert_eq!(marketplace.credentials, CredentialsSource::Simulated);
+    assert_eq!(marketplace.endpoints.sqs.as_deref(), Some("http://127.0.0.1:4560/"));
+    assert_eq!(marketplace.endpoints.sns.as_deref(), Some("http://127.0.0.1:4560/"));
+    assert_eq!(config.signature.certificate_base_url.unwrap().as_str(), "http://127.0.0.1:4560/");
+}
+
+#[test]
+fn what_is_configured_goes_before_the_simulator() {
+    let stall = stall(
+        "name = \"aws\"\n",
+        "name = \"aws\"\nprofile = \"seller\"\nendpoint_url = { sqs = \"http://elsewhere\" }\n",
+    );
+    let config = parse(&format!("simulator_url = \"http://127.0.0.1:4560\"\n{stall}"), &[]).unwrap();
+    let marketplace = &config.marketplaces[0];
+    assert_eq!(marketplace.credentials, CredentialsSource::Profile("seller".to_owned()));
+    assert_eq!(marketplace.endpoints.sqs.as_deref(), Some("http://elsewhere/"));
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_its_line() {
     let words = problem("[queue]\npermits = 600\nthreads = 4\n");
     assert_eq!(

@@ -44,7 +44,7 @@ fn name(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// [`SubmitError`] says whether trying again can help.
-pub(super) async fn submit(
+pub(crate) async fn submit(
     content: Content,
     config: &Config,
     store: Arc<dyn Store>,

@@ -1,11 +1,14 @@
 //! What the command line offers, one file a command.
 
-mod act;
+pub(crate) mod act;
 pub mod config;
+pub mod demo;
 pub mod doctor;
+pub mod health;
 pub mod jobs;
 pub mod migrate;
 pub mod quarantine;
 pub mod run;
 pub mod setup;
+pub mod simulate;
 pub mod subscriptions;

@@ -1,11 +1,9 @@
 //! `stallkeeper run`
 
-use std::sync::Arc;
-
 use clap::Args;
-use stallkeeper_runtime::WallClock;
 
 use crate::config::Config;
+use crate::simulated_clock::clock_of;
 use crate::worker::{Role, Worker};
 
 /// Arguments of `run`.
@@ -20,6 +18,11 @@ pub struct RunArgs {
 ///
 /// # Errors
 /// When it cannot start, or a part of it failed.
-pub async fn run(args: RunArgs, config: Config, clock: Arc<dyn WallClock>) -> anyhow::Result<()> {
-    Worker::new(config, clock).run(args.role).await
+pub async fn run(args: RunArgs, config: Config) -> anyhow::Result<()> {
+    let (clock, follower) = clock_of(&config).await?;
+    let worker = Worker::new(config, clock)?;
+    if let Some(follower) = follower {
+        worker.follow_clock(follower);
+    }
+    worker.run(args.role).await
 }

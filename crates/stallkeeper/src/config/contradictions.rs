@@ -99,7 +99,9 @@ fn check_partition(marketplace: &Marketplace, partition: Partition, source: &Sou
     let bus = marketplace.eventbridge.as_ref().map(|eventbridge| eventbridge.rule_arn.partition());
     let role = match &marketplace.credentials {
         CredentialsSource::Role { arn, .. } => arn.split(':').nth(1).and_then(Partition::from_arn_text),
-        CredentialsSource::Profile(_) | CredentialsSource::StandardChain => None,
+        CredentialsSource::Profile(_) | CredentialsSource::StandardChain | CredentialsSource::Simulated => {
+            None
+        }
     };
     let found = [
         (path.key("queue_url"), queue),

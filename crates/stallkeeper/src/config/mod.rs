@@ -26,6 +26,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use stallkeeper_aws::CredentialsSource;
 use stallkeeper_lifecycle::{MarketplaceName, ProductCode, SubscriptionKey, Terms};
 use stallkeeper_persistence::TermsOf;
 use url::Url;
@@ -62,6 +63,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// How long notifications are remembered, so that none is taken in twice.
     pub inbox_retention: Duration,
+    /// A simulator that stands in for AWS and for the machine's clock; never in production.
+    pub simulator_url: Option<Url>,
     /// Logs.
     pub log: LogConfig,
     /// What is done about signatures.
@@ -153,7 +156,21 @@ fn read(source: &Source) -> Option<Config> {
         return None;
     }
     contradictions::check(&config, source);
-    Some(config)
+    Some(simulated(config))
+}
+
+/// Where a simulator is named, it stands in for all of AWS that the configuration leaves open.
+fn simulated(mut config: Config) -> Config {
+    let Some(url) = config.simulator_url.clone() else { return config };
+    for marketplace in &mut config.marketplaces {
+        marketplace.endpoints.sqs.get_or_insert_with(|| url.to_string());
+        marketplace.endpoints.sns.get_or_insert_with(|| url.to_string());
+        if marketplace.credentials == CredentialsSource::StandardChain {
+            marketplace.credentials = CredentialsSource::Simulated;
+        }
+    }
+    config.signature.certificate_base_url.get_or_insert(url);
+    config
 }
 
 fn top(root: &Section<'_>, marketplaces: Vec<Marketplace>, products: Vec<Product>) -> Config {
@@ -165,6 +182,7 @@ fn top(root: &Section<'_>, marketplaces: Vec<Marketplace>, products: Vec<Product
         public_url: root.text("public_url"),
         shutdown_grace: Duration::from_secs(root.number("shutdown_grace_secs", 25, &(1..=3_600))),
         inbox_retention: Duration::from_hours(24 * days),
+        simulator_url: root.text("simulator_url"),
         log: root.section("log", logging::read),
         signature: root.section("signature", signature::read),
         queue: root.section("queue", queue::read),

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
+use metrics_exporter_prometheus::PrometheusHandle;
 use stallkeeper_aws::{QueueUrl, sdk_config, sqs_client};
 use stallkeeper_notification::Verifier;
 use stallkeeper_outbox::{Outbox, OutboxConfig, WakeRunner};
@@ -11,12 +12,13 @@ use stallkeeper_poller::{Poller, PollerHealth, SqsQueue};
 use stallkeeper_runtime::{
     Backoff, FinalStatus, Shutdown, Tasks, WallClock, listen_for_signals, sleep_or_cancelled,
 };
-use stallkeeper_web::{internal_routes, serve};
+use stallkeeper_web::{MetricsText, internal_routes, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Housekeeper, NotificationHandler, WorkerReadiness, metrics};
 use crate::config::{Config, Marketplace};
+use crate::simulated_clock::Follower;
 use crate::store;
 
 const CONNECT_RETRY_INITIAL: Duration = Duration::from_millis(500);
@@ -40,13 +42,33 @@ pub struct Worker {
     clock: Arc<dyn WallClock>,
     shutdown: Shutdown,
     tasks: Tasks,
+    metrics: PrometheusHandle,
 }
 
 impl Worker {
-    /// A worker that does nothing yet.
-    pub fn new(config: Config, clock: Arc<dyn WallClock>) -> Self {
+    /// A worker that does nothing yet but collect the process's metrics; there can be one in a process.
+    ///
+    /// # Errors
+    /// When metrics are collected already.
+    pub fn new(config: Config, clock: Arc<dyn WallClock>) -> anyhow::Result<Self> {
         let shutdown = Shutdown::new();
-        Self { config: Arc::new(config), clock, tasks: Tasks::new(shutdown.clone()), shutdown }
+        let (config, tasks) = (Arc::new(config), Tasks::new(shutdown.clone()));
+        Ok(Self { config, clock, shutdown, tasks, metrics: metrics::install()? })
+    }
+
+    /// Keeps the worker's clock at a simulator's time for as long as it works.
+    pub fn follow_clock(&self, follower: Follower) {
+        self.tasks.spawn("clock", follower.run(self.shutdown.soft.clone()));
+    }
+
+    /// What stops it from elsewhere.
+    pub fn shutdown(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
+    /// What renders its metrics as text.
+    pub fn metrics(&self) -> MetricsText {
+        metrics::text(&self.metrics)
     }
 
     /// Works until it is told to stop, then finishes what runs.
@@ -55,14 +77,13 @@ impl Worker {
     /// When it cannot start, or a part of it failed.
     pub async fn run(self, role: Role) -> anyhow::Result<()> {
         listen_for_signals(&self.shutdown, &self.tasks, self.config.shutdown_grace)?;
-        let handle = metrics::install()?;
-        self.tasks.spawn("metrics", metrics::upkeep(handle.clone(), self.shutdown.soft.clone()));
+        self.tasks.spawn("metrics", metrics::upkeep(self.metrics.clone(), self.shutdown.soft.clone()));
         let readiness = Arc::new(WorkerReadiness::new(self.shutdown.soft.clone()));
         let address = self.config.internal_listen;
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("internal_listen {address}"))?;
         tracing::info!(address = %listener.local_addr()?, "health and metrics are served");
-        let routes = internal_routes(readiness.clone(), metrics::text(&handle));
+        let routes = internal_routes(readiness.clone(), self.metrics());
         // Served until the very end, so that a stopping worker still answers.
         self.tasks.spawn("web", serve(listener, routes, self.shutdown.hard.clone()));
         let ended = self.work(role, &readiness).await;

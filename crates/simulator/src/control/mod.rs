@@ -1,0 +1,53 @@
+//! The HTTP control API.
+
+mod acts;
+mod books;
+mod clock;
+mod crowd;
+mod error;
+mod faults;
+mod notifications;
+mod overview;
+mod queues;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+use crate::{Faults, Marketplace, Queues};
+
+const BODY_BYTES_MAX: usize = 1 << 20;
+/// How much one page lists at most.
+const PAGE_MAX: usize = 10_000;
+const PAGE_DEFAULT: usize = 1_000;
+
+/// What the control API works on.
+#[derive(Clone, Debug)]
+pub(crate) struct Control {
+    pub(crate) market: Marketplace,
+    pub(crate) queues: Queues,
+    pub(crate) faults: Arc<Faults>,
+    /// Where the simulator answers, without a closing slash.
+    pub(crate) base_url: Arc<str>,
+}
+
+/// All routes below `/control`.
+pub(crate) fn router(control: Control) -> Router {
+    Router::new()
+        .route("/control", get(overview::show))
+        .route("/control/", get(overview::show))
+        .route("/control/clock", get(clock::show).post(clock::set))
+        .route("/control/acts", post(acts::act))
+        .route("/control/books", get(books::list))
+        .route("/control/books/{buyer}", get(books::of_buyer))
+        .route("/control/notifications", get(notifications::list))
+        .route("/control/faults", get(faults::show).put(faults::set).delete(faults::clear))
+        .route("/control/queues", get(queues::list))
+        .route("/control/crowd", get(crowd::show).post(crowd::start))
+        .route("/control/{*path}", axum::routing::any(error::no_such_path))
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(control)
+}

@@ -1,0 +1,54 @@
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use crate::control::Control;
+use crate::server::RULE_ARN;
+
+/// What the control API takes.
+pub(super) const PATHS: [&str; 12] = [
+    "GET /control/",
+    "GET /control/clock",
+    "POST /control/clock",
+    "POST /control/acts",
+    "GET /control/books",
+    "GET /control/books/{buyer}",
+    "GET /control/notifications",
+    "GET|PUT|DELETE /control/faults",
+    "GET /control/queues",
+    "POST /control/crowd",
+    "GET /control/crowd",
+    "GET /root.pem",
+];
+
+/// What there is.
+pub(super) async fn show(State(control): State<Control>) -> Json<Value> {
+    let products = control.market.products();
+    let products: Vec<Value> = products
+        .iter()
+        .map(|product| {
+            json!({
+                "key": product.key,
+                "code": product.code,
+                "id": product.id,
+                "feed": product.feed,
+                "pricing": product.pricing,
+                "topics": product.topics(),
+            })
+        })
+        .collect();
+    let queues: Vec<Value> = control
+        .queues
+        .all()
+        .iter()
+        .map(|queue| json!({"name": queue.name(), "url": queue.url(), "arn": queue.arn()}))
+        .collect();
+    Json(json!({
+        "url": &*control.base_url,
+        "products": products,
+        "queues": queues,
+        "rule_arn": RULE_ARN,
+        "root_certificate": "/root.pem",
+        "paths": PATHS,
+    }))
+}

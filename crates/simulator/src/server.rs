@@ -1,0 +1,291 @@
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::control::{self, Control};
+use crate::sns::{self, SnsState};
+use crate::sqs::{self, CALL_BYTES_MAX};
+use crate::{
+    CrowdError, CrowdPlan, CrowdProgress, Delivery, EventBus, Faults, Feed, MarketClock, Marketplace,
+    Pricing, Product, Queue, Queues, Signer, SignerError, SqsState, Topics,
+};
+
+/// The Region of everything.
+pub(crate) const REGION: &str = "us-east-1";
+/// The account of whoever sells.
+pub(crate) const SELLER_ACCOUNT: &str = "123456789012";
+/// The account that the marketplace's topics belong to.
+pub(crate) const MARKETPLACE_ACCOUNT: &str = "287250355862";
+/// The rule of the seller's event bus.
+pub(crate) const RULE_ARN: &str = "arn:aws:events:us-east-1:123456789012:rule/stallkeeper";
+
+/// How long stopping waits for what is being answered.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+
+/// How a simulator is set up.
+#[derive(Clone, Debug)]
+pub struct SimulatorConfig {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where others reach it, without a closing slash, if that is not the address that it listens on.
+    pub url: Option<String>,
+    /// The seed of all chance in it.
+    pub seed: u64,
+    /// What is sold.
+    pub products: Vec<Product>,
+    /// The name of the queue that notifications arrive in.
+    pub queue: String,
+    /// How often a message is received before it is moved to the dead-letter queue.
+    pub receives_max: u32,
+    /// Whether the queue is subscribed to the topics and a target of the rule from the start.
+    pub wired: bool,
+}
+
+impl Default for SimulatorConfig {
+    /// A free port of this machine, the queue `stallkeeper`, and the products `search` and `vault`, wired.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            url: None,
+            seed: 1,
+            products: vec![
+                Product::new("search", "simsearch", Feed::Sns, Pricing::Subscription),
+                Product::new("vault", "simvault", Feed::EventBridge, Pricing::Subscription),
+            ],
+            queue: "stallkeeper".to_owned(),
+            receives_max: 20,
+            wired: true,
+        }
+    }
+}
+
+/// A simulator does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken or not this machine's: give another one, or port 0.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Two products share a name: rename one.
+    #[error("two products are called `{0}`; keys and codes are unique")]
+    TwiceTheSameProduct(String),
+    /// There is no key to sign with: try again.
+    #[error("the key that signs notifications was not made")]
+    Signer(#[source] SignerError),
+    /// The runtime is shutting down.
+    #[error("the simulator was stopped while it started")]
+    Stopped(#[source] JoinError),
+}
+
+/// A running simulator; it stops when dropped.
+#[derive(Debug)]
+pub struct Simulator {
+    url: String,
+    market: Marketplace,
+    queues: Queues,
+    topics: Topics,
+    faults: Arc<Faults>,
+    signer: Arc<Signer>,
+    server: JoinSet<()>,
+    stop: DropGuard,
+}
+
+impl Simulator {
+    /// Starts it: it answers as soon as this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] if the address cannot be listened on, or the configuration contradicts itself.
+    pub async fn start(config: SimulatorConfig) -> Result<Self, StartError> {
+        check(&config.products)?;
+        let signer = tokio::task::spawn_blocking(Signer::new).await.map_err(StartError::Stopped)?;
+        let signer = Arc::new(signer.map_err(StartError::Signer)?);
+        let (listener, url) = listen(&config).await?;
+
+        let clock = MarketClock::new();
+        // A source of chance for each part: parts that shared one would give out each other's ids.
+        let mut seeds = fastrand::Rng::with_seed(config.seed);
+        let mut seed = || seeds.u64(..);
+        let faults = Arc::new(Faults::new(seed()));
+        let queues = Queues::with_clock(&url, &clock, seed());
+        let delivery = Delivery::new(queues.clone(), Arc::clone(&faults));
+        let topics = Topics::new(delivery.clone(), Arc::clone(&signer)).with_seed(seed());
+        let bus = EventBus::new(delivery);
+        wire(&config, &queues, &topics, &bus);
+        let market = Marketplace::new(&config.products, seed(), clock.clone(), topics.clone(), bus);
+        market.inner.tasks.spawn(market.clone().keep_agenda());
+
+        let stop = market.inner.stop.clone();
+        let router = Router::new()
+            .merge(calls(SqsState::new(queues.clone(), Arc::clone(&faults)), topics.clone(), clock))
+            .merge(sns::certificates(&signer))
+            .merge(control::router(Control {
+                market: market.clone(),
+                queues: queues.clone(),
+                faults: Arc::clone(&faults),
+                base_url: url.as_str().into(),
+            }))
+            .layer(middleware::from_fn_with_state(stop.clone(), until_stopped));
+        let mut server = JoinSet::new();
+        server.spawn(serve(listener, router, stop.clone()));
+        Ok(Self { url, market, queues, topics, faults, signer, server, stop: stop.drop_guard() })
+    }
+
+    /// Where it answers, without a closing slash.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The marketplace's clock. To move it use [`Simulator::market`], which waits for those who follow it.
+    pub fn clock(&self) -> MarketClock {
+        self.market.clock().clone()
+    }
+
+    /// The marketplace.
+    pub fn market(&self) -> &Marketplace {
+        &self.market
+    }
+
+    /// What goes wrong.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// The queue of a name.
+    pub fn queue(&self, name: &str) -> Option<Arc<Queue>> {
+        self.queues.by_name(name)
+    }
+
+    /// All queues.
+    pub fn queues(&self) -> &Queues {
+        &self.queues
+    }
+
+    /// The rule of the event bus, by ARN.
+    pub fn rule_arn(&self) -> &'static str {
+        RULE_ARN
+    }
+
+    /// All topics.
+    pub fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    /// The certificate of the root that notifications are signed under.
+    pub fn root_pem(&self) -> &str {
+        self.signer.root_pem()
+    }
+
+    /// Lets a crowd come, as [`Marketplace::start_crowd`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`CrowdError`] while another crowd runs, or if a number of the plan is out of its bounds.
+    pub fn start_crowd(&self, plan: CrowdPlan) -> Result<CrowdProgress, CrowdError> {
+        self.market.start_crowd(plan)
+    }
+
+    /// Stops it, and waits until nothing of it runs.
+    pub async fn stop(mut self) {
+        drop(self.stop);
+        let tasks = &self.market.inner.tasks;
+        tasks.close();
+        let all = async {
+            while self.server.join_next().await.is_some() {}
+            tasks.wait().await;
+        };
+        if tokio::time::timeout(STOP_WITHIN, all).await.is_err() {
+            tracing::warn!("the simulator was stopped while it still answered");
+        }
+    }
+}
+
+fn check(products: &[Product]) -> Result<(), StartError> {
+    for (position, product) in products.iter().enumerate() {
+        let others = || products.iter().skip(position + 1);
+        if others().any(|other| other.key == product.key) {
+            return Err(StartError::TwiceTheSameProduct(product.key.clone()));
+        }
+        if others().any(|other| other.code == product.code) {
+            return Err(StartError::TwiceTheSameProduct(product.code.clone()));
+        }
+    }
+    Ok(())
+}
+
+async fn listen(config: &SimulatorConfig) -> Result<(TcpListener, String), StartError> {
+    let address = config.listen;
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let local = listener.local_addr().map_err(failed)?;
+    let url = config.url.clone().unwrap_or_else(|| format!("http://{local}"));
+    Ok((listener, url.trim_end_matches('/').to_owned()))
+}
+
+fn wire(config: &SimulatorConfig, queues: &Queues, topics: &Topics, bus: &EventBus) {
+    let queue = queues.create_with_dead_letters(&config.queue, config.receives_max);
+    for topic in config.products.iter().flat_map(Product::topics) {
+        topics.create(&topic);
+        if config.wired {
+            topics.subscribe(&topic, queue.arn());
+        }
+    }
+    if config.wired {
+        bus.add_target(queue.arn());
+    }
+}
+
+/// The calls of SQS and SNS, which share their paths.
+fn calls(sqs: SqsState, topics: Topics, clock: MarketClock) -> Router {
+    Router::new()
+        .route("/", post(call))
+        .route("/{account}/{queue}", post(call))
+        .layer(DefaultBodyLimit::max(CALL_BYTES_MAX))
+        .with_state((sqs, SnsState::new(topics, clock)))
+}
+
+async fn call(State((sqs, sns)): State<(SqsState, SnsState)>, headers: HeaderMap, body: Bytes) -> Response {
+    match headers.get("x-amz-target").map(|target| target.to_str()) {
+        Some(Ok(target)) => sqs::answer(&sqs, target, &body).await,
+        Some(Err(_)) => {
+            (StatusCode::BAD_REQUEST, "`x-amz-target` is not readable; send `AmazonSQS.<Action>`")
+                .into_response()
+        }
+        None => sns::answer(&sns, body).await,
+    }
+}
+
+/// Long polls end when the simulator stops.
+async fn until_stopped(State(stop): State<CancellationToken>, request: Request, next: Next) -> Response {
+    let stopping = || (StatusCode::SERVICE_UNAVAILABLE, "the simulator is stopping").into_response();
+    stop.run_until_cancelled(next.run(request)).await.unwrap_or_else(stopping)
+}
+
+async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let listener = listener.tap_io(|connection| {
+        // Only speed is lost without it.
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(error = &error as &dyn std::error::Error, "a connection gathers its answers");
+        }
+    });
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "the simulator does not serve any more");
+    }
+}

@@ -1,0 +1,155 @@
+use crate::record::Known;
+
+/// Where the simulator follows AWS and moto does not.
+pub(crate) const KNOWN: &[Known] = &[
+    Known {
+        step: "make a queue that hides for too long",
+        simulator: "400 InvalidAttributeValue",
+        moto: "{base}/123456789012/{run}-hidden",
+        reason: "CreateQueue: VisibilityTimeout is an integer from 0 to 43,200",
+    },
+    Known {
+        step: "make a queue with an unknown attribute",
+        simulator: "400 InvalidAttributeName",
+        moto: "{base}/123456789012/{run}-unknown",
+        reason: "CreateQueue: InvalidAttributeName where the specified attribute does not exist",
+    },
+    Known {
+        step: "read the policy after another attribute was set",
+        simulator: r#"{"Policy": "{\"Statement\":[{\"Effect\":\"Allow\",\"Sid\":\"s\"}],\"Version\":\"2012-10-17\"}"}"#,
+        moto: "{}",
+        reason: "SetQueueAttributes sets the attributes that are given; moto forgets the policy",
+    },
+    Known {
+        step: "set an unknown attribute",
+        simulator: "400 InvalidAttributeName",
+        moto: "done",
+        reason: "SetQueueAttributes: InvalidAttributeName where the specified attribute does not exist",
+    },
+    Known {
+        step: "set a number to a word",
+        simulator: "400 InvalidAttributeValue",
+        moto: "500 without a code",
+        reason: "SetQueueAttributes: InvalidAttributeValue where a value is invalid; moto breaks",
+    },
+    Known {
+        step: "delay by too much",
+        simulator: "400 InvalidAttributeValue",
+        moto: "done",
+        reason: "SetQueueAttributes: DelaySeconds is an integer from 0 to 900",
+    },
+    Known {
+        step: "send nothing",
+        simulator: "400 MissingParameter",
+        moto: "400 InvalidParameterValue",
+        reason: "SendMessage: a body has at least one character; common errors: MissingParameter",
+    },
+    Known {
+        step: "send a character that XML lacks",
+        simulator: "400 InvalidMessageContents",
+        moto: "400 InvalidParameterValue",
+        reason: "SendMessage: InvalidMessageContents where a character is outside the allowed set",
+    },
+    Known {
+        step: "send with a delay of less than nothing",
+        simulator: "400 InvalidParameterValue",
+        moto: "sent",
+        reason: "SendMessage: DelaySeconds is from 0 to 900",
+    },
+    Known {
+        step: "hide what is visible",
+        simulator: "400 AWS.SimpleQueueService.MessageNotInflight",
+        moto: "done",
+        reason: "ChangeMessageVisibility: MessageNotInflight where the message is not in flight",
+    },
+    Known {
+        step: "hide what is deleted",
+        simulator: "400 AWS.SimpleQueueService.MessageNotInflight",
+        moto: "400 ReceiptHandleIsInvalid",
+        reason: "ChangeMessageVisibility: MessageNotInflight where the message is not in flight",
+    },
+    Known {
+        step: "delete by a receipt that never was",
+        simulator: "404 ReceiptHandleIsInvalid",
+        moto: "400 ReceiptHandleIsInvalid",
+        reason: "SQS' service model gives ReceiptHandleIsInvalid the status 404",
+    },
+    Known {
+        step: "hide by a receipt that never was",
+        simulator: "404 ReceiptHandleIsInvalid",
+        moto: "400 ReceiptHandleIsInvalid",
+        reason: "SQS' service model gives ReceiptHandleIsInvalid the status 404",
+    },
+    Known {
+        step: "hide by the earlier receipt",
+        simulator: "400 AWS.SimpleQueueService.MessageNotInflight",
+        moto: "done",
+        reason: "ChangeMessageVisibility takes the receipt of the latest receive; by the earlier one nothing is in flight",
+    },
+    Known {
+        step: "count after a delete by the earlier receipt",
+        simulator: r#"{"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesDelayed": "0", "ApproximateNumberOfMessagesNotVisible": "1"}"#,
+        moto: r#"{"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesDelayed": "0", "ApproximateNumberOfMessagesNotVisible": "0"}"#,
+        reason: "DeleteMessage: with an old receipt the request succeeds, but the message might not be deleted",
+    },
+    Known {
+        step: "send a batch of which one is no message",
+        simulator: r#"done ["good refused 1 0cc175b9c0f1b6a831c399e269772661"], failed [("bad", "InvalidMessageContents", true)]"#,
+        moto: r#"done [], failed [("good", "InvalidParameterValue", true), ("bad", "InvalidParameterValue", true)]"#,
+        reason: "SendMessageBatch: the result of each message is reported individually",
+    },
+    Known {
+        step: "hide an empty batch",
+        simulator: "400 AWS.SimpleQueueService.EmptyBatchRequest",
+        moto: "done [], failed []",
+        reason: "ChangeMessageVisibilityBatch: EmptyBatchRequest where there is no entry",
+    },
+    Known {
+        step: "hide a batch with the same id twice",
+        simulator: "400 AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+        moto: r#"done ["a", "a"], failed []"#,
+        reason: "ChangeMessageVisibilityBatch: BatchEntryIdsNotDistinct where two entries have the same id",
+    },
+    Known {
+        step: "delete a batch with the same id twice",
+        simulator: "400 AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+        moto: r#"done ["a", "a"], failed []"#,
+        reason: "DeleteMessageBatch: BatchEntryIdsNotDistinct where two entries have the same id",
+    },
+    Known {
+        step: "count after the same id twice",
+        simulator: r#"{"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesDelayed": "0", "ApproximateNumberOfMessagesNotVisible": "2"}"#,
+        moto: r#"{"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesDelayed": "0", "ApproximateNumberOfMessagesNotVisible": "0"}"#,
+        reason: "what was refused is not done",
+    },
+    Known {
+        step: "delete a batch with the same receipt twice",
+        simulator: r#"done ["a", "b"], failed []"#,
+        moto: "400 AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+        reason: "DeleteMessageBatch: ids are distinct within a batch; nothing is said of receipts",
+    },
+    Known {
+        step: "redrive by what is no JSON",
+        simulator: "400 InvalidParameterValue",
+        moto: "500 without a code",
+        reason: "common errors: InvalidParameterValue; moto breaks",
+    },
+    Known {
+        step: "redrive to a missing queue",
+        simulator: "400 InvalidParameterValue",
+        moto: "400 AWS.SimpleQueueService.NonExistentQueue",
+        reason: "QueueDoesNotExist is about the queue that the call names; the value of the attribute is invalid",
+    },
+    Known {
+        step: "redrive after 1001 receives",
+        simulator: "400 InvalidParameterValue",
+        moto: "done",
+        reason: "SetQueueAttributes: maxReceiveCount is from 1 to 1,000",
+    },
+    Known {
+        step: "ask where the dead letter is from",
+        simulator: r#"message 9 by receipt 24: Some("poison") Some("35393c24384b8862798716628f7bc6f4") {"DeadLetterQueueSourceArn": "arn:aws:sqs:us-east-1:123456789012:{run}-redriven"} {} None"#,
+        moto: r#"message 9 by receipt 24: Some("poison") Some("35393c24384b8862798716628f7bc6f4") {} {} None"#,
+        reason: "ReceiveMessage: DeadLetterQueueSourceArn is an attribute of a dead letter",
+    },
+];

@@ -1,0 +1,59 @@
+//! The seeded part: a crowd of buyers who act at random, while everything that can go wrong on the way does.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use stallkeeper_simulator::{CrowdPlan, FaultSettings};
+
+use super::Stage;
+
+/// How much of the marketplace's time a crowd spans.
+const SPAN_SECS: u64 = 3 * 24 * 3_600;
+/// How often the progress is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// What goes wrong while a crowd acts: whatever the worker can set right by itself.
+fn faults() -> FaultSettings {
+    FaultSettings {
+        duplicate: 0.1,
+        reorder: 0.1,
+        delay_max_ms: 500,
+        lose: [("unsubscribe-success".to_owned(), 0.05)].into(),
+        error: 0.01,
+        throttle: 0.01,
+        drop_answer: 0.01,
+    }
+}
+
+/// Lets a crowd act until so many notifications were published, and waits until the worker has taken them in.
+///
+/// # Errors
+/// When a part fails.
+pub async fn play(stage: &Stage, notifications: u64, seed: u64, progress: bool) -> anyhow::Result<()> {
+    let market = stage.simulator().market();
+    stage.simulator().faults().set(faults())?;
+    let plan = CrowdPlan { span_secs: Some(SPAN_SECS), ..CrowdPlan::new(notifications, seed) };
+    stage.simulator().start_crowd(plan)?;
+    let bar = if progress { bar(notifications)? } else { ProgressBar::hidden() };
+    let mut every = tokio::time::interval(LOOK_EVERY);
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            () = stage.interrupted() => break,
+        }
+        let counted = stage.notifications();
+        bar.set_position((counted.applied + counted.stale + counted.quarantined).min(notifications));
+        if market.crowd().is_none_or(|crowd| crowd.done) {
+            break;
+        }
+    }
+    stage.settle().await?;
+    bar.finish_and_clear();
+    stage.simulator().faults().set(FaultSettings::default())?;
+    Ok(())
+}
+
+fn bar(notifications: u64) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} notifications, {per_sec}, {eta} left")?;
+    Ok(ProgressBar::new(notifications).with_style(style))
+}

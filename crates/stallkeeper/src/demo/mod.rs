@@ -1,0 +1,16 @@
+//! The demonstration: a local marketplace whose buyers act, a worker that listens, and a judge that compares.
+
+mod check;
+pub mod configuration;
+mod crowd;
+mod outcome;
+mod stage;
+mod story;
+mod timeline;
+
+pub use check::{Mismatch, Row, Views, compare, rows};
+pub use crowd::play as play_crowd;
+pub use outcome::{Notifications, Summary};
+pub use stage::{Judgement, Stage};
+pub use story::play as play_story;
+pub use timeline::Timeline;

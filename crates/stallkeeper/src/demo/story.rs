@@ -1,0 +1,156 @@
+//! The scripted part: each thing that goes wrong in a marketplace integration, once.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
+use stallkeeper_simulator::{Act, Entry, FaultSettings, Whose};
+
+use super::check::{Views, compare, subscription_key};
+use super::configuration::MARKETPLACE;
+use super::timeline::{Line, Timeline};
+use super::{Mismatch, Stage};
+
+const SEARCH: &str = "search";
+const VAULT: &str = "vault";
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// Every third notification comes twice, and every third is overtaken by others.
+fn faults() -> FaultSettings {
+    FaultSettings { duplicate: 0.33, reorder: 0.33, delay_max_ms: 60, ..FaultSettings::default() }
+}
+
+/// Plays the script; whatever the worker makes of it is judged at each line, and again at the end.
+///
+/// # Errors
+/// When a part fails; that the worker is wrong is no error here.
+pub async fn play(stage: &Stage, timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
+    let mut story = Story { stage, timeline };
+    stage.simulator().faults().set(faults())?;
+    story.timeline.title()?;
+    story.subscriptions_begin().await?;
+    story.subscriptions_end().await?;
+    story.the_last_word_is_lost().await?;
+    story.one_account_has_two_licenses().await?;
+    stage.simulator().faults().set(FaultSettings::default())?;
+    Ok(())
+}
+
+struct Story<'a, 'out> {
+    stage: &'a Stage,
+    timeline: &'a mut Timeline<'out>,
+}
+
+impl Story<'_, '_> {
+    async fn subscriptions_begin(&mut self) -> anyhow::Result<()> {
+        let aurora = self.act("aurora", "subscribes to search", Act::subscribe("aurora", SEARCH)).await?;
+        self.register("aurora", "sets up the account afterwards", &aurora).await?;
+        self.register_first("birch", "sets up an account before the marketplace says a word").await?;
+        self.act("birch", "…and is subscribed to search", Act::subscribe("birch", SEARCH)).await?;
+        let failed = Act::FailPayment(Whose::only("cedar", SEARCH));
+        let cedar = self.act("cedar", "wants to subscribe, but the payment fails", failed).await?;
+        self.pass(5 * MINUTE, "five minutes pass").await?;
+        self.act("cedar", "tries another card", Act::subscribe("cedar", SEARCH)).await?;
+        self.register("cedar", "sets up the account", &cedar).await
+    }
+
+    async fn subscriptions_end(&mut self) -> anyhow::Result<()> {
+        let aurora = self
+            .act("aurora", "unsubscribes: one hour for the final usage", unsubscribe("aurora", SEARCH))
+            .await?;
+        self.pass(30 * MINUTE, "half an hour passes").await?;
+        let birch = self.act("birch", "unsubscribes", unsubscribe("birch", SEARCH)).await?;
+        self.pass(10 * MINUTE, "ten minutes pass").await?;
+        self.act("birch", "subscribes again inside the hour", Act::subscribe("birch", SEARCH)).await?;
+        self.pass(70 * MINUTE, "seventy minutes pass").await?;
+        self.look("aurora", "has gone for good: unsubscribe-success came", &aurora).await?;
+        self.look("birch", "has stayed: the end of the first hour meant nothing", &birch).await
+    }
+
+    async fn the_last_word_is_lost(&mut self) -> anyhow::Result<()> {
+        self.act("dune", "subscribes to search", Act::subscribe("dune", SEARCH)).await?;
+        self.pass(MINUTE, "a minute passes").await?;
+        let dune = self.act("dune", "unsubscribes", unsubscribe("dune", SEARCH)).await?;
+        let lose = [("unsubscribe-success".to_owned(), 1.0)].into();
+        self.stage.simulator().faults().set(FaultSettings { lose, ..faults() })?;
+        self.pass(61 * MINUTE, "an hour passes, and unsubscribe-success is lost on its way").await?;
+        self.stage.simulator().faults().set(faults())?;
+        self.look("dune", "has gone all the same: the hour is kept by the worker's clock", &dune).await
+    }
+
+    async fn one_account_has_two_licenses(&mut self) -> anyhow::Result<()> {
+        let first = self
+            .act("ember", "buys vault (EventBridge, with a license)", Act::subscribe("ember", VAULT))
+            .await?;
+        let second =
+            self.act("ember", "buys vault again: a second license", Act::subscribe("ember", VAULT)).await?;
+        self.register("ember", "sets up the account for the first license", &first).await?;
+        self.pass(MINUTE, "a minute passes").await?;
+        let ends = Act::Unsubscribe(Whose::only("ember", VAULT).with_subscription(&first.id));
+        self.act("ember", "cancels the first agreement", ends).await?;
+        self.look("ember", "keeps the second", &second).await?;
+        self.pass(61 * MINUTE, "an hour passes").await?;
+        self.look("ember", "has lost the first license", &first).await?;
+        self.look("ember", "still has the second", &second).await
+    }
+
+    /// Somebody acts, the worker hears of it, and both are held against each other.
+    async fn act(&mut self, buyer: &str, what: &str, act: Act) -> anyhow::Result<Entry> {
+        let done = self.stage.simulator().market().act(&act).await?;
+        self.stage.settle().await?;
+        self.look(buyer, what, &done.subscription).await?;
+        Ok(done.subscription)
+    }
+
+    async fn register(&mut self, buyer: &str, what: &str, entry: &Entry) -> anyhow::Result<()> {
+        self.stage.bind(subscription_key(entry)?, buyer).await?;
+        self.look(buyer, what, entry).await
+    }
+
+    /// Before the marketplace has said anything, there is nothing in the books to be held against.
+    async fn register_first(&mut self, buyer: &str, what: &str) -> anyhow::Result<()> {
+        let market = self.stage.simulator().market();
+        let product = market.products().into_iter().find(|product| product.key == SEARCH);
+        let code = product.context("the marketplace does not sell search")?.code;
+        let key: SubscriptionKey =
+            format!("{MARKETPLACE}/{code}/customer/{}", market.customer_id(buyer)).parse()?;
+        self.stage.bind(key.clone(), buyer).await?;
+        self.show(buyer, what, &key, None).await
+    }
+
+    async fn pass(&mut self, time: Duration, what: &str) -> anyhow::Result<()> {
+        self.stage.simulator().market().advance(time).await?;
+        self.stage.settle().await?;
+        self.timeline.say(&format!("{:<8}  {:<7}  — {what} —", "", ""))?;
+        Ok(())
+    }
+
+    async fn look(&mut self, buyer: &str, what: &str, entry: &Entry) -> anyhow::Result<()> {
+        let key = subscription_key(entry)?;
+        let books = self.stage.simulator().market().books_of(buyer);
+        let entry = books.into_iter().find(|listed| listed.id == entry.id);
+        ensure!(entry.is_some(), "the books have lost {key}");
+        self.show(buyer, what, &key, entry).await
+    }
+
+    async fn show(
+        &mut self,
+        buyer: &str,
+        what: &str,
+        key: &SubscriptionKey,
+        entry: Option<Entry>,
+    ) -> anyhow::Result<()> {
+        let now = Timestamp::from(self.stage.simulator().clock().now());
+        let view = self.stage.view(key, now).await?;
+        let word = view.as_ref().map_or("nothing", |view| view.word.as_str());
+        let views: Views = view.iter().map(|view| (key.to_string(), view.clone())).collect();
+        let mismatches: Vec<Mismatch> = compare(entry.as_slice(), &views);
+        self.timeline.line(&Line { at: now, buyer, what, word, mismatch: mismatches.first() })?;
+        Ok(())
+    }
+}
+
+fn unsubscribe(buyer: &str, product: &str) -> Act {
+    Act::Unsubscribe(Whose::only(buyer, product))
+}
