@@ -1,43 +1,40 @@
+use serde_json::json;
 use sqlx::SqliteConnection;
 use stallkeeper_lifecycle::{EventId, SubscriptionKey, Timestamp};
 use stallkeeper_persistence::{HistoryEntry, HistoryRecord, Page, StoreError};
 
 use crate::SqliteStore;
 use crate::error::store_error;
+use crate::rows::rows;
 
 /// Appends lines in the order given.
 pub(crate) async fn append(
     connection: &mut SqliteConnection,
     entries: &[HistoryEntry],
 ) -> Result<(), StoreError> {
-    for entry in entries {
-        append_one(connection, entry).await?;
-    }
-    Ok(())
-}
-
-async fn append_one(connection: &mut SqliteConnection, entry: &HistoryEntry) -> Result<(), StoreError> {
-    let subscription = entry.key.to_string();
-    let at = entry.at.as_micros();
-    let happened_at = entry.happened_at.map(Timestamp::as_micros);
-    let event = entry.event.as_ref().map(EventId::as_str);
-    let actor = entry.actor.to_string();
+    let lines = rows(entries.iter().map(|entry| {
+        json!([
+            entry.key.to_string(),
+            entry.at.as_micros(),
+            entry.what,
+            entry.happened_at.map(Timestamp::as_micros),
+            entry.event.as_ref().map(EventId::as_str),
+            entry.outcome,
+            entry.word,
+            entry.anomaly,
+            entry.actor.to_string(),
+            entry.detail,
+        ])
+    }))?;
     sqlx::query!(
         r#"
         INSERT INTO history
             (subscription, at, what, happened_at, event, outcome, word, anomaly, actor, detail)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+               value ->> 7, value ->> 8, value ->> 9
+        FROM json_each($1) ORDER BY key
         "#,
-        subscription,
-        at,
-        entry.what,
-        happened_at,
-        event,
-        entry.outcome,
-        entry.word,
-        entry.anomaly,
-        actor,
-        entry.detail,
+        lines,
     )
     .execute(connection)
     .await

@@ -1,45 +1,63 @@
+use std::collections::HashSet;
+
+use serde_json::json;
 use sqlx::SqliteConnection;
 use stallkeeper_persistence::{InboxEntry, InboxKey, Settled, StoreError};
 
 use crate::error::store_error;
+use crate::rows::rows;
 
 /// Stores notifications and answers those that were there before.
 pub(crate) async fn claim(
     connection: &mut SqliteConnection,
     entries: &[InboxEntry],
 ) -> Result<Vec<(InboxKey, Settled)>, StoreError> {
+    let new = insert(connection, entries).await?;
+    let is_new =
+        |entry: &&InboxEntry| new.contains(&(entry.key.marketplace.to_string(), entry.key.id.to_string()));
     let mut known = Vec::new();
-    for entry in entries {
-        if !insert(connection, entry).await? {
-            let settled = look_up(connection, &entry.key).await?;
-            known.push((entry.key.clone(), settled));
-        }
+    for entry in entries.iter().filter(|entry| !is_new(entry)) {
+        known.push((entry.key.clone(), look_up(connection, &entry.key).await?));
     }
     Ok(known)
 }
 
-/// Whether the notification is new.
-async fn insert(connection: &mut SqliteConnection, entry: &InboxEntry) -> Result<bool, StoreError> {
-    let marketplace = entry.key.marketplace.as_str();
-    let id = entry.key.id.as_str();
-    let subscription = entry.subscription.to_string();
-    let received_at = entry.received_at.as_micros();
-    let body = entry.body.as_slice();
-    let done = sqlx::query!(
+/// Stores what is new, and answers its identities.
+async fn insert(
+    connection: &mut SqliteConnection,
+    entries: &[InboxEntry],
+) -> Result<HashSet<(String, String)>, StoreError> {
+    // Bytes are no JSON: all bodies go as one value, of which each row takes its part.
+    let bodies: Vec<u8> = entries.iter().flat_map(|entry| entry.body.iter().copied()).collect();
+    let mut start = 1;
+    let entries = rows(entries.iter().map(|entry| {
+        let from = start;
+        start += entry.body.len();
+        json!([
+            entry.key.marketplace.as_str(),
+            entry.key.id.as_str(),
+            entry.subscription.to_string(),
+            entry.received_at.as_micros(),
+            from,
+            entry.body.len(),
+        ])
+    }))?;
+    let inserted = sqlx::query!(
         r#"
         INSERT INTO inbox (marketplace, id, subscription, received_at, body)
-        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3,
+               CAST(substr($2, value ->> 4, value ->> 5) AS BLOB)
+        FROM json_each($1) WHERE true
+        ON CONFLICT DO NOTHING
+        RETURNING marketplace, id
         "#,
-        marketplace,
-        id,
-        subscription,
-        received_at,
-        body,
+        entries,
+        bodies,
     )
-    .execute(connection)
+    .fetch_all(connection)
     .await
     .map_err(store_error)?;
-    Ok(done.rows_affected() == 1)
+    Ok(inserted.into_iter().map(|row| (row.marketplace, row.id)).collect())
 }
 
 async fn look_up(connection: &mut SqliteConnection, key: &InboxKey) -> Result<Settled, StoreError> {

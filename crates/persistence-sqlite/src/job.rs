@@ -2,6 +2,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::json;
 use sqlx::SqliteConnection;
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 use stallkeeper_persistence::{
@@ -11,33 +12,36 @@ use stallkeeper_persistence::{
 use crate::SqliteStore;
 use crate::error::store_error;
 use crate::lane::Lane;
+use crate::rows::rows;
 
 /// Stores jobs, each in the place of an unfinished one.
 ///
 /// A lease stays: the runner that has the older job ends first, and only then is the newer one handed out.
 pub(crate) async fn put(connection: &mut SqliteConnection, jobs: &[NewJob]) -> Result<(), StoreError> {
-    for job in jobs {
-        let subscription = job.key.to_string();
-        let (kind, state) = (job.kind.as_str(), job.kind.first_state().as_str());
-        let due_at = job.due_at.as_micros();
-        sqlx::query!(
-            r#"
-            INSERT INTO jobs (subscription, kind, state, due_at, payload) VALUES ($1, $2, $3, $4, $5)
-            ON CONFLICT (subscription, kind) DO UPDATE
-            SET state = excluded.state, due_at = excluded.due_at, payload = excluded.payload,
-                version = version + 1, attempts = 0, last_error = NULL
-            "#,
-            subscription,
-            kind,
-            state,
-            due_at,
+    let jobs = rows(jobs.iter().map(|job| {
+        json!([
+            job.key.to_string(),
+            job.kind.as_str(),
+            job.kind.first_state().as_str(),
+            job.due_at.as_micros(),
             job.payload,
-        )
-        .execute(&mut *connection)
-        .await
-        .map_err(store_error)?;
-    }
-    Ok(())
+        ])
+    }))?;
+    sqlx::query!(
+        r#"
+        INSERT INTO jobs (subscription, kind, state, due_at, payload)
+        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+        FROM json_each($1) WHERE true
+        ON CONFLICT (subscription, kind) DO UPDATE
+        SET state = excluded.state, due_at = excluded.due_at, payload = excluded.payload,
+            version = version + 1, attempts = 0, last_error = NULL
+        "#,
+        jobs,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(store_error)
 }
 
 struct Row {

@@ -10,6 +10,7 @@ mod job;
 mod lane;
 mod migrate;
 mod quarantine;
+mod rows;
 mod subscription;
 mod writer;
 

@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use stallkeeper_lifecycle::{
     MarketplaceName, ProductCode, Subscription, SubscriptionKey, TenantId, Timestamp,
@@ -8,6 +9,7 @@ use stallkeeper_persistence::{
 };
 
 use crate::error::store_error;
+use crate::rows::rows;
 use crate::{SqliteStore, history};
 
 /// A subscription's row; without a state it only exists to be locked.
@@ -40,28 +42,30 @@ pub(crate) async fn place(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let now = now.as_micros();
-    for key in keys {
-        let text = key.to_string();
-        let (marketplace, product) = (key.marketplace.as_str(), key.product.as_str());
-        let (kind, id) = (key.holder.kind(), key.holder.id());
-        sqlx::query!(
-            r#"
-            INSERT INTO subscriptions
-                (key, marketplace, product, holder_kind, holder_id, created_at, updated_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT DO NOTHING
-            "#,
-            text,
-            marketplace,
-            product,
-            kind,
-            id,
-            now,
-        )
-        .execute(&mut *connection)
-        .await
-        .map_err(store_error)?;
-    }
-    Ok(())
+    let keys = rows(keys.iter().map(|key| {
+        json!([
+            key.to_string(),
+            key.marketplace.as_str(),
+            key.product.as_str(),
+            key.holder.kind(),
+            key.holder.id(),
+        ])
+    }))?;
+    sqlx::query!(
+        r#"
+        INSERT INTO subscriptions
+            (key, marketplace, product, holder_kind, holder_id, created_at, updated_at)
+        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, $2, $2
+        FROM json_each($1) WHERE true
+        ON CONFLICT DO NOTHING
+        "#,
+        keys,
+        now,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(store_error)
 }
 
 /// Reads rows in the order of their keys; the transaction has the whole file locked.
@@ -69,68 +73,66 @@ pub(crate) async fn lock(
     connection: &mut SqliteConnection,
     keys: &[SubscriptionKey],
 ) -> Result<Vec<SubscriptionRecord>, StoreError> {
-    let mut keys: Vec<String> = keys.iter().map(SubscriptionKey::to_string).collect();
-    keys.sort();
-    let mut records = Vec::with_capacity(keys.len());
-    for key in keys {
-        let row =
-            sqlx::query_as!(Row, "SELECT key, state, updated_at FROM subscriptions WHERE key = $1", key)
-                .fetch_optional(&mut *connection)
-                .await
-                .map_err(store_error)?;
-        records.extend(row.map(Row::read).transpose()?);
-    }
-    Ok(records)
+    let keys = rows(keys.iter().map(|key| json!(key.to_string())))?;
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        SELECT key, state, updated_at FROM subscriptions
+        WHERE key IN (SELECT value FROM json_each($1)) ORDER BY key
+        "#,
+        keys,
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(store_error)?;
+    read_all(rows)
 }
 
 /// A subscription was written that has no row, so it was never locked.
 #[derive(Debug, thiserror::Error)]
-#[error("subscription {0} has no row; place and lock it first")]
-struct NotPlaced(SubscriptionKey);
+#[error("{written} of {given} subscriptions had a row; place and lock them first")]
+struct NotPlaced {
+    written: u64,
+    given: usize,
+}
 
 /// Writes locked rows back.
 pub(crate) async fn write(
     connection: &mut SqliteConnection,
     records: &[SubscriptionRecord],
 ) -> Result<(), StoreError> {
-    for record in records {
-        if !write_one(connection, record).await? {
-            return Err(StoreError::Data(NotPlaced(record.key.clone()).into()));
-        }
-    }
-    Ok(())
-}
-
-/// Whether there is such a row.
-async fn write_one(
-    connection: &mut SqliteConnection,
-    record: &SubscriptionRecord,
-) -> Result<bool, StoreError> {
-    let key = record.key.to_string();
-    let state = record.encode()?;
-    let word = record.word().as_str();
-    let tenant = record.tenant().map(TenantId::as_str);
-    let deadline = record.deadline().map(Timestamp::as_micros);
-    let sequence = i64::try_from(record.subscription.sequence).unwrap_or(i64::MAX);
-    let updated_at = record.updated_at.as_micros();
+    let given = records.len();
+    let records = rows(records.iter().map(written).collect::<Result<Vec<_>, _>>()?)?;
     let done = sqlx::query!(
         r#"
         UPDATE subscriptions
-        SET state = $2, word = $3, tenant = $4, deadline = $5, sequence = $6, updated_at = $7
-        WHERE key = $1
+        SET state = new.value ->> 1, word = new.value ->> 2, tenant = new.value ->> 3,
+            deadline = new.value ->> 4, sequence = new.value ->> 5, updated_at = new.value ->> 6
+        FROM json_each($1) AS new
+        WHERE subscriptions.key = new.value ->> 0
         "#,
-        key,
-        state,
-        word,
-        tenant,
-        deadline,
-        sequence,
-        updated_at,
+        records,
     )
     .execute(connection)
     .await
     .map_err(store_error)?;
-    Ok(done.rows_affected() == 1)
+    match usize::try_from(done.rows_affected()) {
+        Ok(written) if written == given => Ok(()),
+        _ => Err(StoreError::Data(NotPlaced { written: done.rows_affected(), given }.into())),
+    }
+}
+
+/// The columns that change.
+fn written(record: &SubscriptionRecord) -> Result<Value, StoreError> {
+    Ok(json!([
+        record.key.to_string(),
+        record.encode()?,
+        record.word().as_str(),
+        record.tenant().map(TenantId::as_str),
+        record.deadline().map(Timestamp::as_micros),
+        i64::try_from(record.subscription.sequence).unwrap_or(i64::MAX),
+        record.updated_at.as_micros(),
+    ]))
 }
 
 /// The licenses that named agreements, each once.
