@@ -29,8 +29,8 @@ impl Form {
     /// How many consumers run in its process; more made it no faster.
     pub(crate) fn consumers(self) -> u32 {
         match self {
-            Self::PerMessage => 4,
-            Self::PerBatch => 8,
+            Self::PerMessage => 2,
+            Self::PerBatch => 16,
         }
     }
 }

@@ -18,7 +18,7 @@ fn it_ends_well_and_shows_what_happened() {
     let shown = demo(&[]);
     shown.expect_success();
     for words in
-        ["subscribes again inside the hour", "unsubscribe-success is lost", "the books say", "✓ ended"]
+        ["subscribes again after ten minutes", "unsubscribe-success is lost", "the books say", "✓ ended"]
     {
         assert!(shown.stdout.to_lowercase().contains(words), "{words} is missing:\n{}", shown.stdout);
     }

@@ -24,9 +24,6 @@ impl Delivery {
             return 0;
         };
         let fate = self.faults.draw_delivery(what);
-        for delay in &fate.copies {
-            queue.put(body, *delay);
-        }
-        fate.copies.len()
+        fate.copies.iter().filter(|delay| queue.deliver(body, **delay)).count()
     }
 }

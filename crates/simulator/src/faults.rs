@@ -84,10 +84,18 @@ pub enum FaultError {
     },
 }
 
-/// The dice: settings that can be changed at any time, and a seeded source of chance.
+/// Settings that can be changed at any time, and seeded dice.
 #[derive(Debug)]
 pub struct Faults {
-    inner: Mutex<(FaultSettings, fastrand::Rng)>,
+    inner: Mutex<Inner>,
+}
+
+/// Calls and deliveries have dice of their own, so that nobody who polls more often changes what arrives.
+#[derive(Debug)]
+struct Inner {
+    settings: FaultSettings,
+    calls: fastrand::Rng,
+    deliveries: fastrand::Rng,
 }
 
 impl FaultSettings {
@@ -129,12 +137,14 @@ impl FaultSettings {
 impl Faults {
     /// No fault until settings are made.
     pub fn new(seed: u64) -> Self {
-        Self { inner: Mutex::new((FaultSettings::default(), fastrand::Rng::with_seed(seed))) }
+        let mut deliveries = fastrand::Rng::with_seed(seed);
+        let calls = deliveries.fork();
+        Self { inner: Mutex::new(Inner { settings: FaultSettings::default(), calls, deliveries }) }
     }
 
     /// The settings that hold now.
     pub fn settings(&self) -> FaultSettings {
-        self.inner().0.clone()
+        self.inner().settings.clone()
     }
 
     /// Changes all settings at once.
@@ -143,14 +153,14 @@ impl Faults {
     /// A number that is no probability, or a delay that is too long; then the settings stay as they were.
     pub fn set(&self, settings: FaultSettings) -> Result<(), FaultError> {
         settings.check()?;
-        self.inner().0 = settings;
+        self.inner().settings = settings;
         Ok(())
     }
 
     /// What becomes of the next call.
     pub fn draw_call(&self) -> CallFate {
-        let (settings, rng) = &mut *self.inner();
-        let drawn = rng.f64();
+        let Inner { settings, calls, .. } = &mut *self.inner();
+        let drawn = calls.f64();
         if drawn < settings.error {
             CallFate::Failed
         } else if drawn < settings.error + settings.throttle {
@@ -166,7 +176,7 @@ impl Faults {
     ///
     /// `what` is the word by which the settings lose it.
     pub fn draw_delivery(&self, what: &str) -> DeliveryFate {
-        let (settings, rng) = &mut *self.inner();
+        let Inner { settings, deliveries: rng, .. } = &mut *self.inner();
         if rng.f64() < settings.loses(what) {
             return DeliveryFate { copies: Vec::new() };
         }
@@ -178,7 +188,7 @@ impl Faults {
         DeliveryFate { copies }
     }
 
-    fn inner(&self) -> MutexGuard<'_, (FaultSettings, fastrand::Rng)> {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -265,6 +275,20 @@ mod tests {
             (0..100).map(|_| (faults.draw_call(), faults.draw_delivery("x"))).collect::<Vec<_>>()
         };
         assert_eq!(draw(), draw());
+    }
+
+    #[test]
+    fn how_often_somebody_polls_does_not_change_what_becomes_of_deliveries() {
+        let settings = FaultSettings { duplicate: 0.5, reorder: 0.5, error: 0.5, ..Default::default() };
+        let deliveries = |polls: usize| {
+            let faults = faults(settings.clone());
+            let after_polls = |_| {
+                (0..polls).for_each(|_| _ = faults.draw_call());
+                faults.draw_delivery("x")
+            };
+            (0..100).map(after_polls).collect::<Vec<_>>()
+        };
+        assert_eq!(deliveries(0), deliveries(3));
     }
 
     #[test]

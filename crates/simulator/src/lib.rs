@@ -16,8 +16,8 @@ pub use delivery::Delivery;
 pub use events::EventBus;
 pub use faults::{CallFate, DeliveryFate, FaultError, FaultSettings, Faults};
 pub use marketplace::{
-    Act, ActError, ClockMove, ClockReading, CrowdError, CrowdPlan, CrowdProgress, Done, Entry, Feed,
-    Marketplace, MoveError, Notification, Period, Pricing, Product, Purchase, Standing, Whose,
+    Act, ActError, ClockMove, ClockMoved, ClockReading, CrowdError, CrowdPlan, CrowdProgress, Done, Entry,
+    Feed, Marketplace, MoveError, Notification, Period, Pricing, Product, Purchase, Standing, Whose,
 };
 pub use queue::{Counts, Depth, Queue, QueueError, Queues};
 pub use server::{Simulator, SimulatorConfig, StartError};

@@ -1,15 +1,19 @@
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::serve::ListenerExt;
+use serde_json::{Value, json};
+use time::format_description::StaticFormatDescription;
+use time::macros::format_description;
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -31,6 +35,9 @@ pub(crate) const MARKETPLACE_ACCOUNT: &str = "287250355862";
 /// The rule of the seller's event bus.
 pub(crate) const RULE_ARN: &str = "arn:aws:events:us-east-1:123456789012:rule/stallkeeper";
 
+/// As HTTP writes dates (RFC 9110, 5.6.7).
+const HTTP_DATE: StaticFormatDescription =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 /// How long stopping waits for what is being answered.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 
@@ -39,10 +46,13 @@ const STOP_WITHIN: Duration = Duration::from_secs(2);
 pub struct SimulatorConfig {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Where others reach it, without a closing slash, if that is not the address that it listens on.
+    /// Where others reach it, without a closing slash, if that is not the address that it listens on; without
+    /// it, whoever listens on every address is reached by `127.0.0.1`.
     pub url: Option<String>,
     /// The seed of all chance in it.
     pub seed: u64,
+    /// What signs notifications; a new key where it is left out.
+    pub signer: Option<Arc<Signer>>,
     /// What is sold.
     pub products: Vec<Product>,
     /// The name of the queue that notifications arrive in.
@@ -60,6 +70,7 @@ impl Default for SimulatorConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             url: None,
             seed: 1,
+            signer: None,
             products: vec![
                 Product::new("search", "simsearch", Feed::Sns, Pricing::Subscription),
                 Product::new("vault", "simvault", Feed::EventBridge, Pricing::Subscription),
@@ -115,8 +126,10 @@ impl Simulator {
     /// [`StartError`] if the address cannot be listened on, or the configuration contradicts itself.
     pub async fn start(config: SimulatorConfig) -> Result<Self, StartError> {
         check(&config.products)?;
-        let signer = tokio::task::spawn_blocking(Signer::new).await.map_err(StartError::Stopped)?;
-        let signer = Arc::new(signer.map_err(StartError::Signer)?);
+        let signer = match &config.signer {
+            Some(signer) => Arc::clone(signer),
+            None => new_signer().await?,
+        };
         let (listener, url) = listen(&config).await?;
 
         let clock = MarketClock::new();
@@ -134,14 +147,16 @@ impl Simulator {
 
         let stop = market.inner.stop.clone();
         let router = Router::new()
-            .merge(calls(SqsState::new(queues.clone(), Arc::clone(&faults)), topics.clone(), clock))
+            .merge(calls(SqsState::new(queues.clone(), Arc::clone(&faults)), topics.clone(), clock.clone()))
             .merge(sns::certificates(&signer))
             .merge(control::router(Control {
                 market: market.clone(),
                 queues: queues.clone(),
                 faults: Arc::clone(&faults),
                 base_url: url.as_str().into(),
+                is_loopback: config.listen.ip().is_loopback(),
             }))
+            .layer(middleware::map_response_with_state(clock, dated))
             .layer(middleware::from_fn_with_state(stop.clone(), until_stopped));
         let mut server = JoinSet::new();
         server.spawn(serve(listener, router, stop.clone()));
@@ -193,6 +208,11 @@ impl Simulator {
         self.signer.root_pem()
     }
 
+    /// What signs notifications.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
     /// Lets a crowd come, as [`Marketplace::start_crowd`] does.
     ///
     /// # Errors
@@ -230,26 +250,59 @@ fn check(products: &[Product]) -> Result<(), StartError> {
     Ok(())
 }
 
+async fn new_signer() -> Result<Arc<Signer>, StartError> {
+    let signer = tokio::task::spawn_blocking(Signer::new).await.map_err(StartError::Stopped)?;
+    signer.map(Arc::new).map_err(StartError::Signer)
+}
+
 async fn listen(config: &SimulatorConfig) -> Result<(TcpListener, String), StartError> {
     let address = config.listen;
     let failed = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let local = listener.local_addr().map_err(failed)?;
-    let url = config.url.clone().unwrap_or_else(|| format!("http://{local}"));
+    let reached_by = match local.ip() {
+        ip if ip.is_unspecified() => IpAddr::from(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    let reached_by = SocketAddr::new(reached_by, local.port());
+    let url = config.url.clone().unwrap_or_else(|| format!("http://{reached_by}"));
     Ok((listener, url.trim_end_matches('/').to_owned()))
 }
 
 fn wire(config: &SimulatorConfig, queues: &Queues, topics: &Topics, bus: &EventBus) {
     let queue = queues.create_with_dead_letters(&config.queue, config.receives_max);
-    for topic in config.products.iter().flat_map(Product::topics) {
-        topics.create(&topic);
-        if config.wired {
-            topics.subscribe(&topic, queue.arn());
-        }
+    queue.keep_longest();
+    let arns: BTreeSet<String> = config.products.iter().flat_map(Product::topics).collect();
+    for topic in &arns {
+        topics.create(topic);
     }
-    if config.wired {
-        bus.add_target(queue.arn());
+    if !config.wired {
+        return;
     }
+    for topic in &arns {
+        topics.subscribe(topic, queue.arn());
+    }
+    bus.add_target(queue.arn());
+    let hears_events = config.products.iter().any(|product| product.feed == Feed::EventBridge);
+    queue.set_policy(&policy(queue.arn(), &arns, hears_events));
+}
+
+/// A policy that lets the topics and the rule in, and nobody else.
+fn policy(queue_arn: &str, topics: &BTreeSet<String>, hears_events: bool) -> String {
+    let allow = |sid: &str, service: &str, sources: Value| {
+        json!({
+            "Sid": sid,
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": "sqs:SendMessage",
+            "Resource": queue_arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": sources}},
+        })
+    };
+    let rule = hears_events.then(|| allow("StallkeeperRule", "events.amazonaws.com", json!([RULE_ARN])));
+    let topics = (!topics.is_empty()).then(|| allow("StallkeeperTopics", "sns.amazonaws.com", json!(topics)));
+    let statements: Vec<Value> = rule.into_iter().chain(topics).collect();
+    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }
 
 /// The calls of SQS and SNS, which share their paths.
@@ -270,6 +323,16 @@ async fn call(State((sqs, sns)): State<(SqsState, SnsState)>, headers: HeaderMap
         }
         None => sns::answer(&sns, body).await,
     }
+}
+
+/// Answers say the marketplace's time, as whoever compares clocks shall find them alike.
+async fn dated(State(clock): State<MarketClock>, mut response: Response) -> Response {
+    let date = clock.now().format(HTTP_DATE).ok().and_then(|date| HeaderValue::try_from(date).ok());
+    // Without it the server itself says the machine's time.
+    if let Some(date) = date {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
 }
 
 /// Long polls end when the simulator stops.

@@ -1,5 +1,6 @@
 //! A clock that follows a simulator's, so that the marketplace's time and the worker's move together.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Follower {
     clock: SimulatedClock,
     client: reqwest::Client,
     url: Url,
+    /// What no other process calls itself: in containers, each is process 1.
+    name: String,
     moves: u64,
 }
 
@@ -42,6 +45,12 @@ struct Reading {
     now: OffsetDateTime,
     /// How often it was moved.
     moves: u64,
+}
+
+/// Some number that no other process draws.
+pub(crate) fn drawn() -> u64 {
+    // Its keys are the machine's randomness, as nobody shall foresee where a hash map puts things.
+    RandomState::new().hash_one("stallkeeper")
 }
 
 /// The clock that the configuration asks for: the machine's, unless it names a simulator.
@@ -74,7 +83,13 @@ impl Follower {
             .no_proxy()
             .build()
             .context("the simulator's clock cannot be asked")?;
-        let mut follower = Self { clock: SimulatedClock::default(), client, url: url.clone(), moves: 0 };
+        let mut follower = Self {
+            clock: SimulatedClock::default(),
+            client,
+            url: url.clone(),
+            name: format!("{:016x}", drawn()),
+            moves: 0,
+        };
         let reading = follower.ask(&[]).await.with_context(|| {
             format!("simulator_url: {url} cannot be read; is `stallkeeper simulate` running there?")
         })?;
@@ -84,12 +99,11 @@ impl Follower {
 
     /// Follows until it is told to stop.
     pub async fn run(mut self, stop: CancellationToken) {
-        tracing::warn!(url = %self.url, "the clock follows a simulator's; this is no production");
+        tracing::warn!(url = %self.url, "a simulator stands in for AWS and moves the clock; this is no production");
         let mut backoff = Backoff::new(RETRY_INITIAL, RETRY_CAP);
-        let name = std::process::id().to_string();
         loop {
             let (after, wait) = (self.moves.to_string(), WAIT_SECS.to_string());
-            let question = [("after", after.as_str()), ("wait_secs", &wait), ("follower", &name)];
+            let question = [("after", after.as_str()), ("wait_secs", &wait), ("follower", &self.name)];
             let answer = tokio::select! {
                 () = stop.cancelled() => return,
                 answer = self.ask(&question) => answer,
@@ -121,5 +135,21 @@ impl Follower {
     fn learn(&mut self, reading: &Reading) {
         self.clock.show(reading.now);
         self.moves = reading.moves;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stallkeeper_simulator::{Simulator, SimulatorConfig};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_two_followers_share_a_name() {
+        let simulator = Simulator::start(SimulatorConfig::default()).await.unwrap();
+        let url = format!("{}/control/clock", simulator.url()).parse().unwrap();
+        let (one, other) = (Follower::of(&url).await.unwrap(), Follower::of(&url).await.unwrap());
+        assert_ne!(one.name, other.name);
+        simulator.stop().await;
     }
 }

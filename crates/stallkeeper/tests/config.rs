@@ -88,7 +88,7 @@ fn a_subscription_is_read_by_its_listings_terms() {
 }
 
 #[test]
-fn a_simulator_stands_in_for_all_of_aws_that_is_left_open() {
+fn a_simulator_stands_in_for_all_of_aws() {
     let config = parse(&format!("simulator_url = \"http://127.0.0.1:4560\"\n{STALL}"), &[]).unwrap();
     let marketplace = &config.marketplaces[0];
     assert_eq!(marketplace.credentials, CredentialsSource::Simulated);
@@ -98,15 +98,12 @@ fn a_simulator_stands_in_for_all_of_aws_that_is_left_open() {
 }
 
 #[test]
-fn what_is_configured_goes_before_the_simulator() {
-    let stall = stall(
-        "name = \"aws\"\n",
-        "name = \"aws\"\nprofile = \"seller\"\nendpoint_url = { sqs = \"http://elsewhere\" }\n",
-    );
-    let config = parse(&format!("simulator_url = \"http://127.0.0.1:4560\"\n{stall}"), &[]).unwrap();
-    let marketplace = &config.marketplaces[0];
-    assert_eq!(marketplace.credentials, CredentialsSource::Profile("seller".to_owned()));
-    assert_eq!(marketplace.endpoints.sqs.as_deref(), Some("http://elsewhere/"));
+fn a_simulators_clock_never_meets_real_endpoints_or_credentials() {
+    let real = "name = \"aws\"\nprofile = \"seller\"\nendpoint_url = { sqs = \"https://sqs.us-east-1.amazonaws.com\" }\n";
+    let stall = stall("name = \"aws\"\n", real);
+    let problems = problems(&format!("simulator_url = \"http://127.0.0.1:4560\"\n{stall}"), &[]);
+    assert_eq!(problems.len(), 2, "{problems:#?}");
+    assert!(problems.iter().all(|words| words.contains("goes without simulator_url")), "{problems:#?}");
 }
 
 #[test]

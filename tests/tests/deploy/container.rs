@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use stallkeeper_tests::{Database, Installation};
+use stallkeeper_tests::{Database, Installation, Stall};
 
 use crate::read;
 
@@ -73,10 +73,9 @@ fn the_port_that_it_exposes_is_the_one_that_it_listens_on() {
 
 #[tokio::test]
 async fn a_worker_is_healthy_while_it_runs() {
-    let database = Database::sqlite();
-    let installation = Installation::new("", &database.url());
-    let mut worker = installation.start();
-    worker.wait_until_ready().await;
+    let (stall, database) = (Stall::open(1).await, Database::sqlite());
+    let installation = Installation::new(&stall.config("[signature]\npolicy = \"off\"\n"), &database.url());
+    let worker = installation.start_ready().await;
     let address = worker.internal_url();
     let asking = installation.variable("STALLKEEPER_INTERNAL_LISTEN", address.trim_start_matches("http://"));
     assert_eq!(

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::control::Control;
 use crate::control::error::{Asked, Body, ControlError};
-use crate::{ClockMove, ClockReading};
+use crate::{ClockMove, ClockMoved, ClockReading};
 
 const WAIT_SECS_MAX: u64 = 60;
 const WAIT_SECS_DEFAULT: u64 = 20;
@@ -42,6 +42,6 @@ pub(super) async fn show(
 pub(super) async fn set(
     State(control): State<Control>,
     Body(to): Body<ClockMove>,
-) -> Result<Json<ClockReading>, ControlError> {
+) -> Result<Json<ClockMoved>, ControlError> {
     Ok(Json(control.market.move_clock(to).await?))
 }

@@ -27,6 +27,10 @@ impl ControlError {
         Self { status: StatusCode::NOT_FOUND, words }
     }
 
+    pub(super) fn forbidden(words: String) -> Self {
+        Self { status: StatusCode::FORBIDDEN, words }
+    }
+
     fn new(status: StatusCode, error: &dyn std::error::Error) -> Self {
         Self { status, words: error.to_string() }
     }
@@ -58,6 +62,7 @@ impl From<ActError> for ControlError {
 impl From<MoveError> for ControlError {
     fn from(error: MoveError) -> Self {
         let status = match error {
+            MoveError::CrowdMovesIt => StatusCode::CONFLICT,
             MoveError::OutOfBounds => StatusCode::BAD_REQUEST,
             MoveError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };

@@ -6,6 +6,7 @@ mod clock;
 mod crowd;
 mod error;
 mod faults;
+mod guard;
 mod notifications;
 mod overview;
 mod queues;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware;
 use axum::routing::{get, post};
 
 use crate::{Faults, Marketplace, Queues};
@@ -31,6 +33,8 @@ pub(crate) struct Control {
     pub(crate) faults: Arc<Faults>,
     /// Where the simulator answers, without a closing slash.
     pub(crate) base_url: Arc<str>,
+    /// Whether it listens on a loopback address only.
+    pub(crate) is_loopback: bool,
 }
 
 /// All routes below `/control`.
@@ -49,5 +53,6 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/control/{*path}", axum::routing::any(error::no_such_path))
         .method_not_allowed_fallback(error::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(control.clone(), guard::refuse_sites))
         .with_state(control)
 }

@@ -32,12 +32,27 @@ pub struct ClockReading {
     pub moves: u64,
 }
 
+/// What a move of the clock came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClockMoved {
+    /// The marketplace's time.
+    #[serde(serialize_with = "moment::serialize")]
+    pub now: OffsetDateTime,
+    /// How often it was moved.
+    pub moves: u64,
+    /// The followers who did not come back in time: what fell due was published before they knew of the move.
+    pub unconfirmed: Vec<String>,
+}
+
 /// The clock is not moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoveError {
     /// Out of bounds: take a moment in between.
     #[error("the clock runs from 2020-01-02 to 2099-12-31; move it to a moment in between")]
     OutOfBounds,
+    /// A crowd with a span moves it: wait until the crowd is done.
+    #[error("a crowd with span_secs is moving the clock; wait until GET /control/crowd says that it is done")]
+    CrowdMovesIt,
     /// The simulator is stopping: start another one.
     #[error("the simulator is stopping; start another one")]
     Stopping,

@@ -97,8 +97,9 @@ impl Marketplace {
             }
         };
         stop.run_until_cancelled(acts).await;
-        self.inner.crowd_desk.close();
+        // Whoever hears that the crowd is done may move the clock at once.
         self.inner.crowd_keeps_agenda.send_replace(false);
+        self.inner.crowd_desk.close();
         self.inner.agenda_changed.notify_one();
     }
 

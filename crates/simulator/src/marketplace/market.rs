@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::marketplace::act::{Act, ActError};
 use crate::marketplace::books::{Books, Happened};
-use crate::marketplace::clock_move::{ClockMove, ClockReading, MoveError};
+use crate::marketplace::clock_move::{ClockMove, ClockMoved, ClockReading, MoveError};
 use crate::marketplace::crowd_desk::CrowdDesk;
 use crate::marketplace::entry::Entry;
 use crate::marketplace::followers::Followers;
@@ -100,23 +100,26 @@ impl Marketplace {
     ///
     /// # Errors
     ///
-    /// [`MoveError`] if the moment is out of bounds.
-    pub async fn move_clock(&self, to: ClockMove) -> Result<ClockReading, MoveError> {
+    /// [`MoveError`] if the moment is out of bounds, or while a crowd moves the clock.
+    pub async fn move_clock(&self, to: ClockMove) -> Result<ClockMoved, MoveError> {
         let turn = self.turn().await;
+        if *self.inner.crowd_keeps_agenda.borrow() {
+            return Err(MoveError::CrowdMovesIt);
+        }
         to.carry_out(&self.inner.clock)?;
-        let reading = ClockReading::of(&self.inner.clock);
-        self.inner.followers.confirm(reading.moves).await;
+        let ClockReading { moves, .. } = ClockReading::of(&self.inner.clock);
+        let unconfirmed = self.inner.followers.confirm(moves).await;
         let keep = move |inner: &Inner| inner.keep_agenda(inner.clock.now());
         self.with_turn(turn, keep).await.ok_or(MoveError::Stopping)?;
-        Ok(ClockReading { now: self.inner.clock.now(), ..reading })
+        Ok(ClockMoved { now: self.inner.clock.now(), moves, unconfirmed })
     }
 
     /// Moves the clock forward, as [`Marketplace::move_clock`] does.
     ///
     /// # Errors
     ///
-    /// [`MoveError`] if the moment is out of bounds.
-    pub async fn advance(&self, by: Duration) -> Result<ClockReading, MoveError> {
+    /// [`MoveError`] if the moment is out of bounds, or while a crowd moves the clock.
+    pub async fn advance(&self, by: Duration) -> Result<ClockMoved, MoveError> {
         self.move_clock(ClockMove::AdvanceSecs(by.as_secs())).await
     }
 

@@ -24,7 +24,7 @@ mod product;
 mod subscription;
 
 pub use act::{Act, ActError, Purchase, Whose};
-pub use clock_move::{ClockMove, ClockReading, MoveError};
+pub use clock_move::{ClockMove, ClockMoved, ClockReading, MoveError};
 pub use crowd::{CrowdError, CrowdPlan, CrowdProgress};
 pub use entry::{Entry, Period, Standing};
 pub use journal::Notification;

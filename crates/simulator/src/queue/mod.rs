@@ -99,6 +99,15 @@ pub enum QueueError {
     /// 120,000 messages are in flight.
     #[error("too many messages are in flight; delete some first")]
     OverLimit,
+    /// It holds as much as the simulator keeps for one queue.
+    #[error("the queue is full at {held_max} messages; receive and delete some, or purge it")]
+    Full {
+        /// How many it holds at most.
+        held_max: usize,
+    },
+    /// FIFO queues are not simulated; make a standard one.
+    #[error("there are no FIFO queues here")]
+    Fifo,
     /// Purged less than a minute ago.
     #[error("the queue was purged less than a minute ago")]
     PurgedRecently,

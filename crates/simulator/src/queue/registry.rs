@@ -60,12 +60,15 @@ impl Queues {
     /// Makes a queue with those attributes; the same where it is there already with those attributes.
     ///
     /// # Errors
-    /// On a name or an attribute that SQS refuses, and where a queue of that name has other attributes.
+    /// On a name or an attribute that SQS refuses, on a FIFO queue, which is not simulated, and where a queue of that name has other attributes.
     pub fn create(
         &self,
         name: &str,
         attributes: &BTreeMap<String, String>,
     ) -> Result<Arc<Queue>, QueueError> {
+        if name.strip_suffix(".fifo").is_some() || attributes.contains_key("FifoQueue") {
+            return Err(QueueError::Fifo);
+        }
         let is_named_well = (1..=80).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         if !is_named_well {

@@ -8,6 +8,8 @@ use super::{Queue, QueueError};
 /// The largest message, and the largest batch, that SQS takes.
 pub(crate) const MESSAGE_BYTES_MAX: u32 = 1_048_576;
 
+/// The longest that a message can be kept: 14 days.
+const RETENTION_SECS_MAX: u32 = 1_209_600;
 /// Attributes that are kept and given back, and that change nothing here.
 const KEPT: [&str; 4] = ["KmsDataKeyReusePeriodSeconds", "KmsMasterKeyId", "Policy", "RedriveAllowPolicy"];
 
@@ -72,6 +74,14 @@ impl Settings {
         self.redrive = redrive;
     }
 
+    pub(crate) fn retain_longest(&mut self) {
+        self.retention_secs = RETENTION_SECS_MAX;
+    }
+
+    pub(crate) fn allow(&mut self, policy: &str) {
+        self.kept.insert("Policy", policy.to_owned());
+    }
+
     /// Sets one attribute; `find` looks a dead-letter queue up by its ARN.
     pub(crate) fn set(
         &mut self,
@@ -122,7 +132,7 @@ impl Settings {
             "VisibilityTimeout" => (&mut self.visibility_timeout_secs, 0..=43_200),
             "DelaySeconds" => (&mut self.delay_secs, 0..=900),
             "MaximumMessageSize" => (&mut self.message_bytes_max, 1_024..=MESSAGE_BYTES_MAX),
-            "MessageRetentionPeriod" => (&mut self.retention_secs, 60..=1_209_600),
+            "MessageRetentionPeriod" => (&mut self.retention_secs, 60..=RETENTION_SECS_MAX),
             "ReceiveMessageWaitTimeSeconds" => (&mut self.receive_wait_secs, 0..=20),
             _ => return None,
         })

@@ -14,6 +14,8 @@ use crate::MarketClock;
 
 /// How many messages of a standard queue can be in flight.
 const IN_FLIGHT_MAX: usize = 120_000;
+/// How many messages one queue holds at most, so that nobody fills the machine's memory: far more than a test needs.
+const HELD_MAX: usize = 2_000_000;
 /// How long after a purge the next one is refused.
 const PURGE_PAUSE: Duration = Duration::from_mins(1);
 
@@ -24,6 +26,7 @@ pub struct Queue {
     arn: Arc<str>,
     url: String,
     clock: MarketClock,
+    held_max: usize,
     inner: Mutex<Inner>,
     /// Something became visible, or will sooner than was thought.
     arrival: Notify,
@@ -65,6 +68,7 @@ impl Queue {
             arn: arn.into(),
             url,
             clock: clock.clone(),
+            held_max: HELD_MAX,
             inner: Mutex::new(inner),
             arrival: Notify::new(),
             emptied: Notify::new(),
@@ -86,9 +90,34 @@ impl Queue {
         &self.url
     }
 
-    /// Puts a message in that becomes visible after a delay.
+    #[cfg(test)]
+    pub(super) fn with_room_for(self, held_max: usize) -> Self {
+        Self { held_max, ..self }
+    }
+
+    /// Puts a message in that becomes visible after a delay; a full queue loses it.
     pub fn put(&self, body: &str, delay: Duration) {
-        self.send(Content::new(body.to_owned(), BTreeMap::new()), Some(delay));
+        let _ = self.deliver(body, delay);
+    }
+
+    /// Puts in what a topic or a rule delivers; false where the queue is full, and it is lost.
+    pub(crate) fn deliver(&self, body: &str, delay: Duration) -> bool {
+        let sent = self.send(Content::new(body.to_owned(), BTreeMap::new()), Some(delay));
+        if let Err(error) = &sent {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(queue = self.name, error, "a notification is lost");
+        }
+        sent.is_ok()
+    }
+
+    /// Keeps messages for 14 days, as a queue of notifications should.
+    pub(crate) fn keep_longest(&self) {
+        self.change_settings(Settings::retain_longest);
+    }
+
+    /// Says who may send to it; the simulator itself asks nobody.
+    pub(crate) fn set_policy(&self, policy: &str) {
+        self.change_settings(|settings| settings.allow(policy));
     }
 
     /// How many messages it holds now.
@@ -118,9 +147,13 @@ impl Queue {
     }
 
     /// Puts a message in and answers its id; without a delay of its own it has the queue's.
-    pub(crate) fn send(&self, content: Content, delay: Option<Duration>) -> Arc<str> {
+    pub(crate) fn send(&self, content: Content, delay: Option<Duration>) -> Result<Arc<str>, QueueError> {
         let sent_at = self.clock.now();
+        let held_max = self.held_max;
         self.act(|inner, now| {
+            if inner.messages.depth().total() >= held_max {
+                return Err(QueueError::Full { held_max });
+            }
             let id: Arc<str> = message_id(&mut inner.random).into();
             let delay = delay.unwrap_or_else(|| inner.settings.delay());
             let content = Arc::new(content);
@@ -133,7 +166,7 @@ impl Queue {
                 dead_from: None,
             };
             inner.messages.put(now, message, delay);
-            id
+            Ok(id)
         })
     }
 
@@ -186,6 +219,12 @@ impl Queue {
         let mut inner = self.lock();
         inner.settings = settings;
         inner.modified_at = now;
+    }
+
+    fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = self.settings();
+        change(&mut settings);
+        self.set_settings(settings);
     }
 
     /// Every attribute that `GetQueueAttributes` gives.
@@ -241,10 +280,16 @@ impl Queue {
         Ok((taken.received, next_change))
     }
 
-    /// Takes another queue's dead letter, with its id, its times and its count.
+    /// Takes another queue's dead letter, with its id, its times and its count; a full queue loses it.
     fn bury(&self, message: Message, from: &Arc<str>) {
         let message = Message { dead_from: Some(from.clone()), ..message };
-        self.act(|inner, now| inner.messages.put(now, message, Duration::ZERO));
+        self.act(|inner, now| {
+            if inner.messages.depth().total() < self.held_max {
+                inner.messages.put(now, message, Duration::ZERO);
+            } else {
+                tracing::warn!(queue = self.name, "a dead letter is lost, as the queue is full");
+            }
+        });
     }
 
     /// The one door to what changes: lets fall due what is due, acts, and wakes whom it concerns.

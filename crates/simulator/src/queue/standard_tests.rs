@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::standard::Receive;
-use super::{Queue, Queues, Received};
+use super::{Content, Queue, QueueError, Queues, Received};
+use crate::MarketClock;
 
 const WAIT: Duration = Duration::from_secs(5);
 /// Far below the wait: whoever takes longer was not woken.
@@ -58,4 +60,17 @@ async fn every_worker_that_waits_gets_one_of_as_many_messages() {
         queue.put("b", Duration::ZERO);
     });
     assert_eq!((first.unwrap().len(), second.unwrap().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_full_queue_takes_no_more_until_something_is_deleted() {
+    let queue =
+        Queue::new("stall", "arn".to_owned(), "url".to_owned(), &MarketClock::new(), 7).with_room_for(1);
+    assert!(queue.deliver("a", Duration::ZERO));
+    let refused = queue.send(Content::new("b".to_owned(), BTreeMap::new()), None);
+    assert_eq!(refused, Err(QueueError::Full { held_max: 1 }));
+    assert!(!queue.deliver("c", Duration::ZERO));
+    let held = receive(&queue, WAIT).await;
+    queue.delete(&held.first().unwrap().receipt.to_string()).unwrap();
+    assert!(queue.deliver("d", Duration::ZERO));
 }

@@ -45,6 +45,9 @@ pub enum SignerError {
     /// The key that was made is not of the form that was asked for.
     #[error("the key to sign with cannot be read")]
     KeyForm,
+    /// What was kept is no signer: delete it, and a new one is made.
+    #[error("this is not a signing key in PEM with its certificate and their root's")]
+    Kept,
     /// No certificate could be made.
     #[error("cannot issue the certificate to sign with")]
     Certificate(#[source] rcgen::Error),
@@ -85,8 +88,30 @@ impl Signer {
         let root_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(SignerError::Key)?;
         let sha1_key = Sha1Key::from_pkcs8(key.serialized_der()).ok_or(SignerError::KeyForm)?;
         let (root, leaf) = issue(root_key, &key).map_err(SignerError::Certificate)?;
-        let path = format!("/SimpleNotificationService-{}.pem", fingerprint(&leaf));
-        Ok(Self { key, sha1_key, path, certificate_pem: leaf.pem(), root_pem: root.pem() })
+        Ok(Self::of(key, sha1_key, leaf.pem(), root.pem()))
+    }
+
+    /// The signer that [`Signer::to_pem`] wrote.
+    ///
+    /// # Errors
+    /// [`SignerError::Kept`] where it is something else.
+    pub fn from_pem(pem: &str) -> Result<Self, SignerError> {
+        let blocks = pem.split("-----BEGIN").skip(1).map(|block| format!("-----BEGIN{block}"));
+        let blocks: Vec<String> = blocks.collect();
+        let [key, certificate, root] = <[String; 3]>::try_from(blocks).map_err(|_| SignerError::Kept)?;
+        let key = KeyPair::from_pem_and_sign_algo(&key, &PKCS_RSA_SHA256).map_err(|_| SignerError::Kept)?;
+        let sha1_key = Sha1Key::from_pkcs8(key.serialized_der()).ok_or(SignerError::Kept)?;
+        Ok(Self::of(key, sha1_key, certificate, root))
+    }
+
+    /// Everything in PEM, to be signed with again later: the private key, its certificate, the root's.
+    pub fn to_pem(&self) -> String {
+        [&self.key.serialize_pem(), &self.certificate_pem, &self.root_pem].map(String::as_str).concat()
+    }
+
+    fn of(key: KeyPair, sha1_key: Sha1Key, certificate_pem: String, root_pem: String) -> Self {
+        let path = format!("/SimpleNotificationService-{}.pem", fingerprint(&certificate_pem));
+        Self { key, sha1_key, path, certificate_pem, root_pem }
     }
 
     /// The root's certificate, in PEM, for whoever checks signatures.
@@ -151,7 +176,32 @@ fn params(name: &str, dns_names: Vec<String>) -> Result<CertificateParams, rcgen
     Ok(params)
 }
 
-fn fingerprint(certificate: &Certificate) -> String {
-    let hash = digest(&SHA256, certificate.der());
+fn fingerprint(certificate_pem: &str) -> String {
+    let hash = digest(&SHA256, certificate_pem.as_bytes());
     hash.as_ref().iter().take(16).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signer_that_was_kept_signs_under_the_same_certificates() {
+        let signer = Signer::new().unwrap();
+        let again = Signer::from_pem(&signer.to_pem()).unwrap();
+        assert_eq!(again.root_pem(), signer.root_pem());
+        assert_eq!(again.certificate_pem(), signer.certificate_pem());
+        assert_eq!(again.certificate_url(), signer.certificate_url());
+        for version in [SignatureVersion::One, SignatureVersion::Two] {
+            assert_eq!(again.sign("words", version).unwrap(), signer.sign("words", version).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_cut_off_is_no_signer() {
+        let kept = Signer::new().unwrap().to_pem();
+        let (without_root, _) = kept.rsplit_once("-----BEGIN").unwrap();
+        assert!(matches!(Signer::from_pem(without_root), Err(SignerError::Kept)));
+        assert!(matches!(Signer::from_pem(""), Err(SignerError::Kept)));
+    }
 }

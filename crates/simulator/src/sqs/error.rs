@@ -155,6 +155,18 @@ impl From<QueueError> for SqsError {
             QueueError::OverLimit => {
                 (Code::OverLimit, "Too many messages are in flight: 120000 at most.".to_owned())
             }
+            QueueError::Full { held_max } => (
+                Code::OverLimit,
+                format!(
+                    "The simulator keeps {held_max} messages in a queue at most: receive and delete some, or purge it."
+                ),
+            ),
+            QueueError::Fifo => (
+                Code::UnsupportedOperation,
+                "The simulator has no FIFO queues: AWS Marketplace delivers to standard ones. Create the queue \
+                 without FifoQueue, under a name without .fifo."
+                    .to_owned(),
+            ),
             QueueError::PurgedRecently => (
                 Code::PurgeQueueInProgress,
                 "Only one PurgeQueue operation is allowed every 60 seconds.".to_owned(),

@@ -90,7 +90,7 @@ pub(super) fn send(queues: &Queues, body: &[u8]) -> Result<Answer, SqsError> {
 pub(super) fn send_one(queue: &crate::Queue, outgoing: Outgoing) -> Result<Sent, SqsError> {
     let (content, delay) = outgoing.read(queue.settings().message_bytes_max())?;
     let (body_md5, attributes_md5) = (content.body_md5.clone(), attributes_md5(&content.attributes));
-    Ok(Sent { message_id: queue.send(content, delay).to_string(), body_md5, attributes_md5 })
+    Ok(Sent { message_id: queue.send(content, delay)?.to_string(), body_md5, attributes_md5 })
 }
 
 pub(super) fn delete(queues: &Queues, body: &[u8]) -> Result<Answer, SqsError> {

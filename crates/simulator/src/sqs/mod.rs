@@ -59,7 +59,9 @@ async fn serve(State(state): State<SqsState>, headers: HeaderMap, body: Bytes) -
 /// It waits as long as a long poll does; dropping it takes no message. Faults strike only the calls about
 /// messages.
 pub(crate) async fn answer(state: &SqsState, target: &str, body: &[u8]) -> Response {
-    let action = target.strip_prefix("AmazonSQS.").unwrap_or_default();
+    let Some(action) = target.strip_prefix("AmazonSQS.") else {
+        return respond(Err(unknown_service(target)), "00000000-0000-4000-8000-000000000000");
+    };
     let number = state.calls.fetch_add(1, Ordering::Relaxed);
     let request_id = format!("00000000-0000-4000-8000-{number:012x}");
     let fate = if is_about_messages(action) { state.faults.draw_call() } else { CallFate::Answered };
@@ -75,6 +77,18 @@ pub(crate) async fn answer(state: &SqsState, target: &str, body: &[u8]) -> Respo
             respond(Err(SqsError::new(Code::RequestThrottled, message)), &request_id)
         }
     }
+}
+
+fn unknown_service(target: &str) -> SqsError {
+    let service = target.split('.').next().unwrap_or_default();
+    let message = match service {
+        "" => "The header x-amz-target names no service; send AmazonSQS.<Action>.".to_owned(),
+        _ => format!(
+            "The simulator has no service {service} yet. It has SQS (x-amz-target: AmazonSQS.<Action>) and SNS \
+             (the query protocol); GET /control/ lists what else there is."
+        ),
+    };
+    SqsError::new(Code::InvalidAction, message)
 }
 
 fn is_about_messages(action: &str) -> bool {

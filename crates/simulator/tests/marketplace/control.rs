@@ -294,3 +294,47 @@ async fn a_crowd_is_started_and_watched() {
     world.control("POST", "crowd", Some(slow)).await;
     assert_eq!(world.control("POST", "crowd", Some(plan)).await.0, 409);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clock_is_the_crowd_s_while_it_spans_time() {
+    let world = World::new().await;
+    let plan = json!({"notifications": 1000, "seed": 7, "span_secs": 3600, "rate_per_sec": 1});
+    world.control("POST", "crowd", Some(plan)).await;
+    let refused = world.control("POST", "clock", Some(json!({"advance_secs": 1}))).await;
+    assert_eq!(refused.0, 409);
+    assert!(words(&refused).contains("wait until GET /control/crowd"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_move_names_the_followers_who_did_not_come_back() {
+    let world = World::new().await;
+    world.control("GET", "clock?after=1&wait_secs=0&follower=gone", None).await;
+    world.control("GET", "clock?after=0&wait_secs=0&follower=late", None).await;
+    let (status, moved) = world.control("POST", "clock", Some(json!({"advance_secs": 1}))).await;
+    assert_eq!((status, &moved["unconfirmed"]), (200, &json!(["late"])));
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_are_refused() {
+    let world = World::new().await;
+    let port = world.simulator.url().rsplit_once(':').unwrap().1;
+    let own = format!("127.0.0.1:{port}");
+    for (host, origin, expected) in [
+        (own.as_str(), None, 200),
+        (&own, Some(format!("http://{own}")), 200),
+        (&own, Some("https://elsewhere.example".to_owned()), 403),
+        (&own, Some("null".to_owned()), 403),
+        ("rebound.example", None, 403),
+        ("rebound.example", Some("http://rebound.example".to_owned()), 403),
+    ] {
+        let request = reqwest::Client::new().get(format!("{}/control/", world.simulator.url()));
+        let mut request = request.header("host", host);
+        if let Some(origin) = &origin {
+            request = request.header("origin", origin);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), expected, "{host} {origin:?}");
+        let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        assert_eq!(body["error"].is_string(), expected == 403, "{body}");
+    }
+}

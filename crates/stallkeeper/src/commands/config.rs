@@ -53,6 +53,8 @@ struct Summary {
     file: Option<String>,
     /// `sqlite` or `postgres`; null where no database is set.
     database: Option<&'static str>,
+    /// The simulator that stands in for AWS; null in production.
+    simulator_url: Option<String>,
     /// Where health and metrics are served.
     internal_listen: String,
     /// Where buyers' pages are served.
@@ -98,6 +100,7 @@ impl Summary {
         Self {
             file: file.map(|file| file.display().to_string()),
             database: config.database_url.as_ref().and_then(DatabaseKind::of).map(DatabaseKind::as_str),
+            simulator_url: config.simulator_url.as_ref().map(ToString::to_string),
             internal_listen: config.internal_listen.to_string(),
             public_listen: config.public_listen.map(|address| address.to_string()),
             marketplaces: config
@@ -118,6 +121,12 @@ impl Summary {
                 ),
             ),
             ("database", Some(self.database.unwrap_or("not set; see STALLKEEPER_DATABASE_URL").to_owned())),
+            (
+                "simulator",
+                self.simulator_url
+                    .as_ref()
+                    .map(|url| format!("{url}, which stands in for AWS: this is no production")),
+            ),
             ("internal", Some(self.internal_listen.clone())),
             ("public", self.public_listen.clone()),
         ];

@@ -8,7 +8,11 @@ use anyhow::bail;
 use clap::Args;
 use secrecy::SecretString;
 
-use crate::demo::{Judgement, Mismatch, Stage, Summary, Timeline, play_crowd, play_story, rows};
+use crate::config::LogConfig;
+use crate::demo::{
+    Account, Judgement, Mismatch, Stage, Summary, Timeline, expected, key, play_crowd, play_story, said,
+};
+use crate::logs;
 use crate::table::{Screen, print, print_json};
 
 /// Above that, a table of all subscriptions is no help.
@@ -25,7 +29,7 @@ pub struct DemoArgs {
     /// Let a crowd of buyers act besides, until so many notifications are published.
     #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true)]
     notifications: u64,
-    /// The seed of all chance: of the crowd's acts, of ids and of faults.
+    /// The seed of the crowd's acts, of ids and of what befalls notifications.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// An empty database to use, such as postgres://…, in place of an SQLite file that is thrown away.
@@ -36,59 +40,91 @@ pub struct DemoArgs {
     serve: bool,
 }
 
-/// Plays the demonstration; succeeds only if the worker's views are what the marketplace's books say.
+/// Plays the demonstration; succeeds only if the worker was never wrong and nothing was lost.
 ///
 /// # Errors
 /// When a part fails, or the worker is wrong, with the subscriptions on which it is.
 pub async fn run(args: DemoArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let started = Instant::now();
+    logs::init(&LogConfig { format: None, filter: log_filter() })?;
     let stage = Stage::open(args.seed, args.database.clone()).await?;
+    let played = play(&stage, &args, out).await;
+    // Stopped whatever came of it; a worker that broke is the better explanation.
+    stage.close().await?;
+    verdict(&played?)
+}
+
+/// The demonstration meets errors on purpose, whose warnings are of no interest until something is wrong.
+fn log_filter() -> String {
+    std::env::var("STALLKEEPER_LOG_FILTER").unwrap_or_else(|_| "error".to_owned())
+}
+
+/// What the worker was wrong about, at any time, and what else is not as it must be.
+struct Played {
+    mismatches: Vec<Mismatch>,
+    problems: Vec<String>,
+}
+
+async fn play(stage: &Stage, args: &DemoArgs, out: &mut impl Write) -> anyhow::Result<Played> {
+    let started = Instant::now();
     let mut timeline = if args.json { Timeline::hidden() } else { Timeline::shown(out) };
     timeline.say(&format!(
         "A marketplace is open at {}, and a worker listens to it on {}.\n\
-         Every third notification comes twice, every third is overtaken by others.\n",
+         Every third notification comes twice, and some overtake others.\n",
         stage.simulator().url(),
         stage.database(),
     ))?;
-    play_story(&stage, &mut timeline).await?;
+    let mut mismatches = play_story(stage, &mut timeline).await?;
     let published = stage.simulator().market().published();
     if args.notifications > published {
         timeline.say(&format!(
-            "\nA crowd of buyers acts at random for three days of the marketplace's time; copies, delays, lost last \
-             words, failed, refused and unanswered calls (seed {}).",
+            "\nA crowd of buyers acts at random for three days of the marketplace's time; copies, delays, lost \
+             last words, failed, refused and unanswered calls (seed {}).",
             args.seed
         ))?;
         let progress = !args.json && io::stderr().is_terminal();
-        play_crowd(&stage, args.notifications - published, args.seed, progress).await?;
+        play_crowd(stage, args.notifications - published, args.seed, progress).await?;
     }
     let judgement = stage.judge().await?;
-    let summary = summarize(&stage, &judgement, args.seed, started);
+    mismatches.extend(judgement.mismatches.iter().cloned());
+    mismatches.sort();
+    mismatches.dedup();
+    let problems = problems(&judgement, args.notifications);
+    let summary = Summary {
+        notifications: judgement.notifications,
+        subscriptions: by_word(&judgement),
+        mismatches: mismatches.len(),
+        mismatched: mismatches.iter().take(NAMED_MAX).cloned().collect(),
+        problems: problems.clone(),
+        seed: args.seed,
+        seconds: started.elapsed().as_secs_f64(),
+        url: args.serve.then(|| stage.simulator().url().to_owned()),
+    };
     if args.json {
         print_json(out, &summary)?;
     } else {
         tell(&judgement, &summary, out)?;
     }
-    out.flush()?;
     if args.serve {
-        serve(&stage, args.json, out).await?;
+        serve(stage, args, out).await?;
     }
-    stage.close().await?;
-    verdict(&judgement.mismatches)
+    Ok(Played { mismatches, problems })
 }
 
-fn summarize(stage: &Stage, judgement: &Judgement, seed: u64, started: Instant) -> Summary {
-    let mut subscriptions = BTreeMap::new();
+fn problems(judgement: &Judgement, wanted: u64) -> Vec<String> {
+    let mut problems = judgement.notifications.problems();
+    let published = judgement.notifications.published;
+    if u64::try_from(published).is_ok_and(|published| published < wanted) {
+        problems.push(format!("the crowd came to an early end, after {published} notifications"));
+    }
+    problems
+}
+
+fn by_word(judgement: &Judgement) -> BTreeMap<&'static str, u64> {
+    let mut words = BTreeMap::new();
     for view in judgement.views.values() {
-        *subscriptions.entry(view.word.as_str()).or_default() += 1;
+        *words.entry(view.word.as_str()).or_default() += 1;
     }
-    Summary {
-        notifications: stage.notifications(),
-        subscriptions,
-        mismatches: judgement.mismatches.len(),
-        mismatched: judgement.mismatches.iter().take(NAMED_MAX).cloned().collect(),
-        seed,
-        seconds: started.elapsed().as_secs_f64(),
-    }
+    words
 }
 
 fn tell(judgement: &Judgement, summary: &Summary, out: &mut impl Write) -> anyhow::Result<()> {
@@ -108,59 +144,76 @@ fn tell(judgement: &Judgement, summary: &Summary, out: &mut impl Write) -> anyho
         "\n{} notifications were delivered: {} applied, {} came again, {} told nothing new, {} were put aside.",
         counted.delivered, counted.applied, counted.duplicate, counted.stale, counted.quarantined
     )?;
-    match judgement.mismatches.len() {
-        0 => writeln!(
+    if summary.mismatches == 0 && summary.problems.is_empty() {
+        writeln!(
             out,
             "All {} subscriptions are what the marketplace's books say ({:.1} s).",
             judgement.books.len(),
             summary.seconds
-        )?,
-        count => writeln!(out, "{count} of {} subscriptions are wrong.", judgement.books.len())?,
+        )?;
     }
+    for mismatch in &summary.mismatched {
+        writeln!(out, "✗ {}", in_words(mismatch))?;
+    }
+    summary.problems.iter().try_for_each(|problem| writeln!(out, "✗ {problem}"))?;
+    out.flush()?;
     Ok(())
 }
 
 fn subscriptions(judgement: &Judgement) -> comfy_table::Table {
-    let mut table = Screen::detect().table(&[
-        "subscription",
-        "buyer",
-        "tenant",
-        "the books say",
-        "the worker says",
-        "access",
-    ]);
-    for row in rows(&judgement.books, &judgement.views) {
-        table.add_row([row.key, row.buyer, row.tenant, row.books, row.worker, row.access]);
+    let titles = ["subscription", "buyer", "tenant", "the books say", "the worker says", "access"];
+    let mut table = Screen::detect().table(&titles);
+    for entry in &judgement.books {
+        let key = key(entry);
+        let books = expected(Some(entry), judgement.registrations.get(&key));
+        let worker = said(judgement.views.get(&key));
+        let word = |account: &Account| account.word.unwrap_or("nothing").to_owned();
+        let tenant = worker.tenant.clone().unwrap_or_default();
+        let row = [word(&books), word(&worker), worker.access.to_owned()];
+        table.add_row([key, entry.buyer.clone(), tenant].into_iter().chain(row));
     }
     table
 }
 
-async fn serve(stage: &Stage, quiet: bool, out: &mut impl Write) -> anyhow::Result<()> {
-    if !quiet {
+async fn serve(stage: &Stage, args: &DemoArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    if !args.json {
+        let config = stage.folder().join("stallkeeper.toml");
+        writeln!(out, "\nThe marketplace stays open at {}/control/ until Ctrl-C.", stage.simulator().url())?;
         writeln!(
             out,
-            "\nThe marketplace stays open at {}/control/ until Ctrl-C; the worker's configuration is {}.",
-            stage.simulator().url(),
-            stage.folder().join("stallkeeper.toml").display()
+            "See what the worker has: stallkeeper --config {} subscriptions list",
+            config.display()
         )?;
-        out.flush()?;
+        if args.database.is_some() {
+            writeln!(out, "with STALLKEEPER_DATABASE_URL set to the database that you gave.")?;
+        }
     }
+    out.flush()?;
     stage.interrupted().await;
     Ok(())
 }
 
-fn verdict(mismatches: &[Mismatch]) -> anyhow::Result<()> {
-    if mismatches.is_empty() {
+fn verdict(played: &Played) -> anyhow::Result<()> {
+    let Played { mismatches, problems } = played;
+    if mismatches.is_empty() && problems.is_empty() {
         return Ok(());
     }
-    let name = |mismatch: &Mismatch| {
-        let Mismatch { subscription, books, worker } = mismatch;
-        format!("\n  {subscription}: the books say {books}, the worker says {worker}")
-    };
-    let named: String = mismatches.iter().take(NAMED_MAX).map(name).collect();
-    let more = match mismatches.len().saturating_sub(NAMED_MAX) {
-        0 => String::new(),
-        more => format!("\n  and {more} more"),
-    };
-    bail!("the worker is wrong about {} subscriptions:{named}{more}", mismatches.len())
+    let more = mismatches.len().saturating_sub(NAMED_MAX);
+    let named = mismatches.iter().take(NAMED_MAX).map(in_words);
+    let lines: Vec<String> =
+        named.chain((more > 0).then(|| format!("and {more} more"))).chain(problems.iter().cloned()).collect();
+    bail!(
+        "the worker was wrong about {} subscriptions:
+  {}",
+        mismatches.len(),
+        lines.join(
+            "
+  "
+        )
+    )
+}
+
+fn in_words(mismatch: &Mismatch) -> String {
+    let Mismatch { subscription, books, worker } = mismatch;
+    format!("{subscription}: the books say {books}, the worker says {worker}")
 }

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,8 +11,10 @@ use clap::Args;
 use serde_json::json;
 use stallkeeper_runtime::{Shutdown, Tasks, listen_for_signals};
 use stallkeeper_simulator::{Simulator, SimulatorConfig};
+use url::Url;
 
 use crate::demo::configuration;
+use crate::simulated_clock::drawn;
 
 /// How long calls that run may go on after it was told to stop.
 const GRACE: Duration = Duration::from_secs(2);
@@ -22,13 +25,17 @@ pub struct SimulateArgs {
     /// Where it listens; port 0 takes a free one.
     #[arg(long, default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 4560)), value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// The seed of its ids and its faults.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    /// Where others reach it, such as `http://simulator:4560` [default: the address that it listens on]
+    #[arg(long, value_parser = site)]
+    url: Option<Url>,
+    /// The seed of its ids and its faults, to see a run again [default: drawn at each start, and printed]
+    #[arg(long)]
+    seed: Option<u64>,
     /// Leave the queue unsubscribed from the topics, to try `stallkeeper setup`.
     #[arg(long)]
     unwired: bool,
-    /// Write a worker's configuration for it, `stallkeeper.toml`, into this folder.
+    /// Write a worker's configuration for it, `stallkeeper.toml`, into this folder; the key that signs is kept
+    /// there too, for the next start.
     #[arg(long, value_name = "FOLDER")]
     write_config: Option<PathBuf>,
     /// Print one line of JSON that says where it is.
@@ -39,30 +46,31 @@ pub struct SimulateArgs {
 /// Serves a local marketplace until it is told to stop.
 ///
 /// # Errors
-/// When it cannot start, or the configuration cannot be written.
+/// When it cannot start, the folder holds a configuration of somebody's own, or the configuration cannot be written.
 pub async fn run(args: SimulateArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let shutdown = Shutdown::new();
     let tasks = Tasks::new(shutdown.clone());
     listen_for_signals(&shutdown, &tasks, GRACE)?;
+    warn_of(args.listen);
+    let folder = args.write_config.as_deref();
+    let signer = folder.map(configuration::prepare).transpose().context("--write-config")?.flatten();
+    // Half of what is drawn is enough, is shorter to type, and is exact in every reader of JSON.
+    let seed = args.seed.unwrap_or_else(|| drawn() >> 32);
     let simulator = Simulator::start(SimulatorConfig {
         listen: args.listen,
-        seed: args.seed,
+        url: args.url.map(String::from),
+        seed,
+        signer: signer.map(Arc::new),
         wired: !args.unwired,
         ..SimulatorConfig::default()
     })
     .await?;
-    let config = match &args.write_config {
-        None => None,
-        Some(folder) => {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("--write-config: cannot make {}", folder.display()))?;
-            Some(configuration::write(&simulator, &folder.canonicalize()?)?)
-        }
-    };
+    let config =
+        folder.map(|folder| write_config(&simulator, folder)).transpose().context("--write-config")?;
     if args.json {
-        writeln!(out, "{}", json!({ "url": simulator.url(), "config": config }))?;
+        writeln!(out, "{}", json!({ "url": simulator.url(), "seed": seed, "config": config }))?;
     } else {
-        tell(&simulator, config, out)?;
+        tell(&simulator, seed, config, out)?;
     }
     out.flush()?;
     shutdown.soft.cancelled().await;
@@ -71,7 +79,32 @@ pub async fn run(args: SimulateArgs, out: &mut impl Write) -> anyhow::Result<()>
     Ok(())
 }
 
-fn tell(simulator: &Simulator, config: Option<PathBuf>, out: &mut impl Write) -> std::io::Result<()> {
+/// What calls can be made to: a name and its port behind `http://` or `https://`.
+fn site(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let is_site = matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none();
+    if is_site { Ok(url) } else { Err("give http://, a name and a port, and nothing behind them".to_owned()) }
+}
+
+#[expect(clippy::print_stderr, reason = "one line for whoever starts it, as it keeps no log")]
+fn warn_of(listen: SocketAddr) {
+    if !listen.ip().is_loopback() {
+        eprintln!("stallkeeper: {listen} is open to the network, and the simulator asks nobody who they are");
+    }
+}
+
+fn write_config(simulator: &Simulator, folder: &Path) -> anyhow::Result<PathBuf> {
+    let folder = folder.canonicalize()?;
+    configuration::keep_signer(simulator, &folder)?;
+    configuration::write(simulator, &folder)
+}
+
+fn tell(
+    simulator: &Simulator,
+    seed: u64,
+    config: Option<PathBuf>,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
     let url = simulator.url();
     writeln!(out, "a marketplace is open at {url}\n")?;
     for queue in simulator.queues().all() {
@@ -80,14 +113,28 @@ fn tell(simulator: &Simulator, config: Option<PathBuf>, out: &mut impl Write) ->
     for product in simulator.market().products() {
         writeln!(out, "  product  {} ({})", product.key, product.code)?;
     }
+    writeln!(out, "  seed     {seed}")?;
     writeln!(out, "\nmake somebody buy:")?;
     writeln!(
         out,
-        "  curl {url}/control/acts --json '{{\"act\": \"subscribe\", \"buyer\": \"aurora\", \"product\": \"search\"}}'"
+        "  curl {url}/control/acts -d '{{\"act\": \"subscribe\", \"buyer\": \"aurora\", \"product\": \"search\"}}'"
     )?;
     writeln!(out, "see what else there is:\n  curl {url}/control/")?;
     match config {
         Some(path) => writeln!(out, "run a worker:\n  stallkeeper --config {} run", path.display()),
         None => writeln!(out, "for a worker's configuration, start with --write-config FOLDER"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_reach_it_by_a_name_and_a_port_behind_http() {
+        assert!(site("http://simulator:4560").is_ok() && site("https://simulator").is_ok());
+        for text in ["simulator:4560", "simulator", "http://simulator/path", "http://simulator?a=b"] {
+            assert!(site(text).is_err(), "{text}");
+        }
     }
 }

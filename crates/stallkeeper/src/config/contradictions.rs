@@ -10,7 +10,7 @@ use url::Url;
 
 use super::marketplace::{FeedProblem, topic};
 use super::source::{KeyPath, Source};
-use super::{Config, Marketplace, Product};
+use super::{Config, Endpoints, Marketplace, Product};
 
 /// Reports every contradiction of a configuration that is well formed.
 pub(super) fn check(config: &Config, source: &Source) {
@@ -58,7 +58,26 @@ fn unique<T: Ord + Display>(
     }
 }
 
+/// A clock that anybody may move must never meet a real queue.
+fn check_simulated(config: &Config, marketplace: &Marketplace, source: &Source, path: &KeyPath) {
+    if config.simulator_url.is_none() {
+        return;
+    }
+    let real = [
+        ("endpoint_url", marketplace.endpoints != Endpoints::default()),
+        ("profile", matches!(marketplace.credentials, CredentialsSource::Profile(_))),
+        ("role_arn", matches!(marketplace.credentials, CredentialsSource::Role { .. })),
+    ];
+    for (key, _) in real.into_iter().filter(|(_, is_set)| *is_set) {
+        source.refuse(
+            &path.key(key),
+            "goes without simulator_url, which stands in for all of AWS; remove one of them",
+        );
+    }
+}
+
 fn check_marketplace(config: &Config, marketplace: &Marketplace, source: &Source, path: &KeyPath) {
+    check_simulated(config, marketplace, source, path);
     let Some(partition) = marketplace.kind.partition() else { return };
     check_partition(marketplace, partition, source, path);
     let listed: Vec<&ProductCode> =

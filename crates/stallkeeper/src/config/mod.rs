@@ -159,15 +159,12 @@ fn read(source: &Source) -> Option<Config> {
     Some(simulated(config))
 }
 
-/// Where a simulator is named, it stands in for all of AWS that the configuration leaves open.
+/// Where a simulator is named, it stands in for all of AWS.
 fn simulated(mut config: Config) -> Config {
     let Some(url) = config.simulator_url.clone() else { return config };
     for marketplace in &mut config.marketplaces {
-        marketplace.endpoints.sqs.get_or_insert_with(|| url.to_string());
-        marketplace.endpoints.sns.get_or_insert_with(|| url.to_string());
-        if marketplace.credentials == CredentialsSource::StandardChain {
-            marketplace.credentials = CredentialsSource::Simulated;
-        }
+        marketplace.endpoints = Endpoints { sqs: Some(url.to_string()), sns: Some(url.to_string()) };
+        marketplace.credentials = CredentialsSource::Simulated;
     }
     config.signature.certificate_base_url.get_or_insert(url);
     config

@@ -1,6 +1,7 @@
-//! Holds what the worker says against what the marketplace's books say.
+//! Holds what the worker says against what the marketplace's books say, and what was registered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::Serialize;
 use stallkeeper_lifecycle::{Standing, SubscriptionKey, Timestamp, View, Word};
@@ -8,8 +9,14 @@ use stallkeeper_simulator::{Entry, Standing as Booked};
 
 use super::configuration::MARKETPLACE;
 
+/// What the worker says of every subscription that it knows.
+pub type Views = BTreeMap<String, View>;
+
+/// Which tenant each subscription was registered for.
+pub type Registrations = BTreeMap<String, String>;
+
 /// A subscription about which the worker and the books are not of one mind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Mismatch {
     /// The subscription.
     pub subscription: String,
@@ -19,27 +26,41 @@ pub struct Mismatch {
     pub worker: String,
 }
 
-/// What somebody says who knows nothing of a subscription.
-const NOTHING: &str = "nothing";
-
-/// What the worker says of every subscription that it knows.
-pub type Views = BTreeMap<String, View>;
+/// How a subscription stands, as far as both sides can tell it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// The word for it; none where nothing is known.
+    pub word: Option<&'static str>,
+    /// What the tenant may do.
+    pub access: &'static str,
+    /// Whom it belongs to.
+    pub tenant: Option<String>,
+    /// When the final-usage window closes, where it is open.
+    pub deadline: Option<Timestamp>,
+    /// When the period in force began.
+    pub since: Option<Timestamp>,
+    /// The newest offer of the period in force.
+    pub offer: Option<String>,
+}
 
 /// Every subscription on which the two differ, also where only one of them knows it.
-pub fn compare(books: &[Entry], views: &Views) -> Vec<Mismatch> {
-    let listed: BTreeMap<String, &Entry> = books.iter().map(|entry| (key(entry), entry)).collect();
-    let said = listed.iter().filter_map(|(key, entry)| differ(key, entry, views.get(key)));
-    let unknown = views.iter().filter(|(key, view)| !listed.contains_key(*key) && was_sold(view));
-    said.chain(unknown.map(|(key, view)| Mismatch {
-        subscription: key.clone(),
-        books: NOTHING.to_owned(),
-        worker: words(view),
-    }))
-    .collect()
+pub fn compare(books: &[Entry], registrations: &Registrations, views: &Views) -> Vec<Mismatch> {
+    let books: BTreeMap<String, &Entry> = books.iter().map(|entry| (key(entry), entry)).collect();
+    let keys: BTreeSet<&String> = books.keys().chain(registrations.keys()).chain(views.keys()).collect();
+    let differ = keys.into_iter().filter_map(|key| {
+        let expected = expected(books.get(key).copied(), registrations.get(key));
+        let said = said(views.get(key));
+        (expected != said).then(|| Mismatch {
+            subscription: key.clone(),
+            books: expected.to_string(),
+            worker: said.to_string(),
+        })
+    });
+    differ.collect()
 }
 
 /// How the worker names what the books list.
-pub(super) fn key(entry: &Entry) -> String {
+pub fn key(entry: &Entry) -> String {
     format!("{MARKETPLACE}/{}", entry.id)
 }
 
@@ -51,77 +72,80 @@ pub(super) fn subscription_key(entry: &Entry) -> anyhow::Result<SubscriptionKey>
     Ok(key(entry).parse()?)
 }
 
-/// One subscription as both sides see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// The subscription.
-    pub key: String,
-    /// Who bought.
-    pub buyer: String,
-    /// What the books say.
-    pub books: String,
-    /// What the worker says.
-    pub worker: String,
-    /// Whom the worker bound it to.
-    pub tenant: String,
-    /// What the worker allows.
-    pub access: String,
-}
-
-/// Every subscription of the books.
-pub fn rows(books: &[Entry], views: &Views) -> Vec<Row> {
-    let row = |entry: &Entry| {
-        let view = views.get(&key(entry));
-        let binding = view.and_then(|view| view.binding.as_ref());
-        Row {
-            key: key(entry),
-            buyer: entry.buyer.clone(),
-            books: expected(entry, binding.is_some()),
-            worker: view.map_or_else(|| NOTHING.to_owned(), words),
-            tenant: binding.map(|binding| binding.tenant.to_string()).unwrap_or_default(),
-            access: view.map(|view| view.access.as_str().to_owned()).unwrap_or_default(),
-        }
+/// What the worker should say: the marketplace's standing, and whether somebody registered.
+pub fn expected(entry: Option<&Entry>, tenant: Option<&String>) -> Account {
+    let Some(entry) = entry else {
+        let (word, access) = tenant.map_or((None, ""), |_| (Some("registered"), "none"));
+        return Account { word, access, tenant: tenant.cloned(), ..Account::default() };
     };
-    books.iter().map(row).collect()
-}
-
-/// Somebody who only registered stands in no books yet.
-fn was_sold(view: &View) -> bool {
-    view.word != Word::Registered
-}
-
-fn differ(key: &str, entry: &Entry, view: Option<&View>) -> Option<Mismatch> {
-    let bound = view.is_some_and(|view| view.binding.is_some());
-    let expected = expected(entry, bound);
-    let worker = view.map_or_else(|| NOTHING.to_owned(), words);
-    (expected != worker).then(|| Mismatch { subscription: key.to_owned(), books: expected, worker })
-}
-
-/// What the books' entry reads like in the worker's words.
-fn expected(entry: &Entry, bound: bool) -> String {
-    match entry.standing {
-        Booked::Subscribed if bound => Word::Active.as_str().to_owned(),
-        Booked::Subscribed => Word::Unclaimed.as_str().to_owned(),
-        Booked::PaymentFailed => Word::Failed.as_str().to_owned(),
-        Booked::Ending { deadline } => ending(Timestamp::from(deadline)),
-        Booked::Ended => Word::Ended.as_str().to_owned(),
+    let (word, access, deadline) = match (entry.standing, tenant) {
+        (Booked::Subscribed, Some(_)) => ("active", "full", None),
+        (Booked::Subscribed, None) => ("unclaimed", "none", None),
+        (Booked::PaymentFailed, _) => ("failed", "none", None),
+        (Booked::Ending { deadline }, _) => ("ending", "limited", Some(deadline)),
+        (Booked::Ended, _) => ("ended", "none", None),
+    };
+    let in_force = matches!(entry.standing, Booked::Subscribed | Booked::Ending { .. });
+    let period = entry.periods.last().filter(|_| in_force);
+    Account {
+        word: Some(word),
+        access,
+        tenant: tenant.cloned(),
+        deadline: deadline.map(Timestamp::from),
+        since: period.map(|period| Timestamp::from(period.from)),
+        offer: period.map(|_| bare_offer(&entry.offer_id)),
     }
 }
 
-fn words(view: &View) -> String {
-    match &view.standing {
-        Standing::Ending { deadline, .. } if view.word == Word::Ending => ending(*deadline),
-        _ => view.word.as_str().to_owned(),
+/// What the worker says.
+pub fn said(view: Option<&View>) -> Account {
+    let Some(view) = view else { return Account::default() };
+    let deadline = match &view.standing {
+        Standing::Ending { deadline, .. } if view.word == Word::Ending => Some(*deadline),
+        _ => None,
+    };
+    let in_force = matches!(view.word, Word::Active | Word::Unclaimed | Word::Ending);
+    let period = view.standing.period().filter(|_| in_force);
+    Account {
+        word: Some(view.word.as_str()),
+        access: view.access.as_str(),
+        tenant: view.binding.as_ref().map(|binding| binding.tenant.to_string()),
+        deadline,
+        since: period.and_then(|period| period.started_at),
+        offer: period.and_then(|period| period.offer.as_ref()).map(|offer| bare_offer(offer.as_str())),
     }
 }
 
-fn ending(deadline: Timestamp) -> String {
-    format!("{} until {deadline}", Word::Ending.as_str())
+/// Events name offers without `offer-` in front, topics with it.
+fn bare_offer(offer: &str) -> String {
+    offer.strip_prefix("offer-").unwrap_or(offer).to_owned()
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(word) = self.word else { return formatter.write_str("nothing") };
+        formatter.write_str(word)?;
+        if let Some(deadline) = self.deadline {
+            write!(formatter, " until {deadline}")?;
+        }
+        write!(formatter, " ({} access", self.access)?;
+        if let Some(tenant) = &self.tenant {
+            write!(formatter, ", tenant {tenant}")?;
+        }
+        if let Some(since) = self.since {
+            write!(formatter, ", since {since}")?;
+        }
+        if let Some(offer) = &self.offer {
+            write!(formatter, ", offer {offer}")?;
+        }
+        formatter.write_str(")")
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use stallkeeper_lifecycle::{Fact, FactKind, Subscription, Terms, Trial, decide};
+    use stallkeeper_lifecycle::{Binding, Change, Fact, FactKind, Subscription, Terms, Trial, decide};
+    use stallkeeper_simulator::Period;
     use time::macros::datetime;
 
     use super::*;
@@ -141,7 +165,7 @@ mod tests {
             offer_id: "offer-1".to_owned(),
             standing,
             trial: false,
-            periods: Vec::new(),
+            periods: vec![Period { from: NOON, to: None }],
         }
     }
 
@@ -152,46 +176,85 @@ mod tests {
         for (kind, minute) in kinds.into_iter().zip(0_i64..) {
             let at = Timestamp::from(NOON + time::Duration::minutes(minute));
             let fact = Fact::at_time(at, format!("m-{minute}").parse().unwrap(), kind);
-            decide(&mut subscription, [stallkeeper_lifecycle::Change::Fact(fact)], now, Terms::default());
+            decide(&mut subscription, [Change::Fact(fact)], now, Terms::default());
         }
         [("aws/simsearch/customer/C1".to_owned(), subscription.view(now, Terms::default()))].into()
     }
 
     fn success() -> FactKind {
-        FactKind::SubscribeSuccess { offer: None, trial: Trial::No }
+        FactKind::SubscribeSuccess { offer: Some("offer-1".parse().unwrap()), trial: Trial::No }
+    }
+
+    /// The same of somebody whom the worker has bound.
+    fn bound(views: Views) -> Views {
+        let bind = |mut view: View| {
+            view.binding = Some(Binding { tenant: "acme".parse().unwrap(), user: None });
+            view.word = Word::Active;
+            view.access = stallkeeper_lifecycle::Access::Full;
+            view
+        };
+        views.into_iter().map(|(key, view)| (key, bind(view))).collect()
+    }
+
+    fn registered() -> Registrations {
+        [("aws/simsearch/customer/C1".to_owned(), "acme".to_owned())].into()
+    }
+
+    fn nobody() -> Registrations {
+        Registrations::new()
     }
 
     #[test]
     fn agreement_is_no_mismatch() {
-        assert_eq!(compare(&[booked(Booked::Subscribed)], &heard([success()])), []);
+        assert_eq!(compare(&[booked(Booked::Subscribed)], &nobody(), &heard([success()])), []);
+        assert_eq!(compare(&[booked(Booked::Subscribed)], &registered(), &bound(heard([success()]))), []);
         let deadline = NOON + time::Duration::minutes(61);
         let left = heard([success(), FactKind::UnsubscribePending]);
-        assert_eq!(compare(&[booked(Booked::Ending { deadline })], &left), []);
+        assert_eq!(compare(&[booked(Booked::Ending { deadline })], &nobody(), &left), []);
     }
 
     #[test]
     fn another_standing_is_named_from_both_sides() {
-        let mismatches = compare(&[booked(Booked::Ended)], &heard([success()]));
+        let mismatches = compare(&[booked(Booked::Ended)], &nobody(), &heard([success()]));
         let expected = Mismatch {
             subscription: "aws/simsearch/customer/C1".to_owned(),
-            books: "ended".to_owned(),
-            worker: "unclaimed".to_owned(),
+            books: "ended (none access)".to_owned(),
+            worker: "unclaimed (none access, since 2026-03-01T12:00:00Z, offer 1)".to_owned(),
         };
         assert_eq!(mismatches, [expected]);
+    }
+
+    #[test]
+    fn a_registration_that_the_worker_lost_is_a_mismatch() {
+        let lost = compare(&[booked(Booked::Subscribed)], &registered(), &heard([success()]));
+        assert_eq!(lost.len(), 1, "{lost:?}");
+        assert_eq!(compare(&[], &registered(), &Views::new()).len(), 1, "before the marketplace spoke");
+        let invented = compare(&[booked(Booked::Subscribed)], &nobody(), &bound(heard([success()])));
+        assert_eq!(invented.len(), 1, "{invented:?}");
     }
 
     #[test]
     fn another_deadline_is_a_mismatch_too() {
         let deadline = NOON + time::Duration::minutes(62);
         let left = heard([success(), FactKind::UnsubscribePending]);
-        assert_eq!(compare(&[booked(Booked::Ending { deadline })], &left).len(), 1);
+        assert_eq!(compare(&[booked(Booked::Ending { deadline })], &nobody(), &left).len(), 1);
+    }
+
+    #[test]
+    fn another_beginning_and_another_offer_are_mismatches_too() {
+        let mut later = booked(Booked::Subscribed);
+        later.periods.push(Period { from: NOON + time::Duration::MINUTE, to: None });
+        assert_eq!(compare(&[later], &nobody(), &heard([success()])).len(), 1);
+        let mut amended = booked(Booked::Subscribed);
+        "offer-2".clone_into(&mut amended.offer_id);
+        assert_eq!(compare(&[amended], &nobody(), &heard([success()])).len(), 1);
     }
 
     #[test]
     fn what_only_one_side_knows_is_a_mismatch() {
-        let missed = compare(&[booked(Booked::Subscribed)], &Views::new());
-        assert_eq!(missed.first().map(|mismatch| mismatch.worker.as_str()), Some(NOTHING));
-        let invented = compare(&[], &heard([success()]));
-        assert_eq!(invented.first().map(|mismatch| mismatch.books.as_str()), Some(NOTHING));
+        let missed = compare(&[booked(Booked::Subscribed)], &nobody(), &Views::new());
+        assert_eq!(missed.first().map(|mismatch| mismatch.worker.as_str()), Some("nothing"));
+        let invented = compare(&[], &nobody(), &heard([success()]));
+        assert_eq!(invented.first().map(|mismatch| mismatch.books.as_str()), Some("nothing"));
     }
 }

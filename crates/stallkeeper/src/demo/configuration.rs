@@ -2,15 +2,65 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use stallkeeper_simulator::{Feed, Pricing, Product, Simulator};
+use anyhow::{Context, bail};
+use stallkeeper_simulator::{Feed, Pricing, Product, Signer, Simulator};
+use tempfile::NamedTempFile;
 
 /// The name that the marketplace has in the configuration, and so in every subscription's key.
 pub const MARKETPLACE: &str = "aws";
 /// The queue that the simulator makes.
 pub const QUEUE: &str = "stallkeeper";
+
+/// How the first line of a configuration begins that was written here, and may be written again.
+const FIRST_WORDS: &str = "# A worker's configuration for the simulator at ";
+const FILE: &str = "stallkeeper.toml";
+/// The key that signs notifications with its certificates, for the next start.
+const SIGNER: &str = "signer.pem";
+
+/// Makes a folder ready for a configuration, and gives the signer that was kept there, if there is one.
+///
+/// # Errors
+/// When the folder holds a configuration of somebody's own, or cannot be made or read.
+pub fn prepare(folder: &Path) -> anyhow::Result<Option<Signer>> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join(FILE);
+    if read(&path)?.is_some_and(|text| !text.starts_with(FIRST_WORDS)) {
+        bail!(
+            "{} was not written by `simulate`, and is left as it is; move it away or name another folder",
+            path.display()
+        );
+    }
+    let path = folder.join(SIGNER);
+    let signer = read(&path)?.map(|pem| Signer::from_pem(&pem)).transpose();
+    signer.with_context(|| format!("{}: delete it, and the next start makes a new one", path.display()))
+}
+
+/// Keeps a simulator's signer in a folder, so that the next one is trusted where this one is; for its owner only.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn keep_signer(simulator: &Simulator, folder: &Path) -> anyhow::Result<()> {
+    let path = folder.join(SIGNER);
+    let keep = || -> io::Result<()> {
+        // A temporary file is its owner's only, and whole when it takes its name.
+        let mut file = NamedTempFile::new_in(folder)?;
+        file.write_all(simulator.signer().to_pem().as_bytes())?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    keep().with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn read(path: &Path) -> anyhow::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
 
 /// Writes `stallkeeper.toml` and the certificates' root into a folder; gives the path of the former.
 ///
@@ -20,7 +70,7 @@ pub const QUEUE: &str = "stallkeeper";
 /// When a file cannot be written.
 pub fn write(simulator: &Simulator, folder: &Path) -> anyhow::Result<PathBuf> {
     let text = toml(simulator, folder)?;
-    let path = folder.join("stallkeeper.toml");
+    let path = folder.join(FILE);
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
 }
@@ -36,7 +86,7 @@ pub fn toml(simulator: &Simulator, folder: &Path) -> anyhow::Result<String> {
     let products = simulator.market().products();
     let topics: Vec<String> = products.iter().flat_map(Product::topics).collect();
     let mut text = format!(
-        "# A worker's configuration for the simulator at {url}.\n\
+        "{FIRST_WORDS}{url}.\n\
          database_url = {database:?}\n\
          simulator_url = \"{url}\"\n\n\
          [signature]\npolicy = \"enforce\"\ntrusted_roots = \"{root}\"\n\n\
@@ -64,4 +114,59 @@ pub fn toml(simulator: &Simulator, folder: &Path) -> anyhow::Result<String> {
         )?;
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use stallkeeper_simulator::SimulatorConfig;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    async fn start(folder: &Path) -> Simulator {
+        let signer = prepare(folder).unwrap().map(Arc::new);
+        let simulator =
+            Simulator::start(SimulatorConfig { signer, ..SimulatorConfig::default() }).await.unwrap();
+        keep_signer(&simulator, folder).unwrap();
+        write(&simulator, folder).unwrap();
+        simulator
+    }
+
+    #[tokio::test]
+    async fn the_next_simulator_of_a_folder_signs_under_the_root_that_a_worker_trusts() {
+        let folder = TempDir::new().unwrap();
+        let first = start(folder.path()).await;
+        let again = start(folder.path()).await;
+        assert_eq!(again.root_pem(), first.root_pem());
+        assert_eq!(fs::read_to_string(folder.path().join("root.pem")).unwrap(), first.root_pem());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_kept_key_is_its_owner_s_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = TempDir::new().unwrap();
+        start(folder.path()).await;
+        let mode = fs::metadata(folder.path().join(SIGNER)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_configuration_of_somebody_s_own_is_not_overwritten() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join(FILE);
+        fs::write(&path, "database_url = \"sqlite://mine.db\"\n").unwrap();
+        let words = prepare(folder.path()).unwrap_err().to_string();
+        assert!(words.ends_with("is left as it is; move it away or name another folder"), "{words}");
+    }
+
+    #[test]
+    fn a_signer_that_cannot_be_read_is_named_with_what_to_do() {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join(SIGNER), "-----BEGIN").unwrap();
+        let words = prepare(folder.path()).unwrap_err().to_string();
+        assert!(words.contains("signer.pem: delete it"), "{words}");
+    }
 }

@@ -3,14 +3,21 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use stallkeeper_simulator::{CrowdPlan, FaultSettings};
+use stallkeeper_simulator::{CrowdPlan, Entry, FaultSettings, Standing};
 
 use super::Stage;
+use super::check::{key, subscription_key};
 
 /// How much of the marketplace's time a crowd spans.
 const SPAN_SECS: u64 = 3 * 24 * 3_600;
 /// How often the progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How many buyers register at the most, which is enough to meet every fault.
+const REGISTRATIONS_MAX: usize = 150;
+const REGISTRATIONS_AT_ONCE: usize = 5;
+/// Not always those whose keys come first.
+const STRIDE: usize = 7;
 
 /// What goes wrong while a crowd acts: whatever the worker can set right by itself.
 fn faults() -> FaultSettings {
@@ -36,13 +43,14 @@ pub async fn play(stage: &Stage, notifications: u64, seed: u64, progress: bool) 
     stage.simulator().start_crowd(plan)?;
     let bar = if progress { bar(notifications)? } else { ProgressBar::hidden() };
     let mut every = tokio::time::interval(LOOK_EVERY);
+    let before = stage.taken_in();
     loop {
         tokio::select! {
             _ = every.tick() => {}
             () = stage.interrupted() => break,
         }
-        let counted = stage.notifications();
-        bar.set_position((counted.applied + counted.stale + counted.quarantined).min(notifications));
+        bar.set_position((stage.taken_in() - before).min(notifications));
+        register_some(stage).await?;
         if market.crowd().is_none_or(|crowd| crowd.done) {
             break;
         }
@@ -50,6 +58,21 @@ pub async fn play(stage: &Stage, notifications: u64, seed: u64, progress: bool) 
     stage.settle().await?;
     bar.finish_and_clear();
     stage.simulator().faults().set(FaultSettings::default())?;
+    Ok(())
+}
+
+/// Some of the buyers set up their account while all this goes on.
+async fn register_some(stage: &Stage) -> anyhow::Result<()> {
+    let registered = stage.registrations().len();
+    if registered >= REGISTRATIONS_MAX {
+        return Ok(());
+    }
+    let new = |entry: &Entry| !stage.registrations().contains_key(&key(entry));
+    let books = stage.simulator().market().books();
+    let some = books.iter().filter(|entry| entry.standing == Standing::Subscribed && new(entry));
+    for entry in some.step_by(STRIDE).take(REGISTRATIONS_AT_ONCE) {
+        stage.bind(subscription_key(entry)?, &entry.buyer).await?;
+    }
     Ok(())
 }
 

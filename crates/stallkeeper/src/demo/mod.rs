@@ -8,9 +8,9 @@ mod stage;
 mod story;
 mod timeline;
 
-pub use check::{Mismatch, Row, Views, compare, rows};
+pub use check::{Account, Mismatch, Registrations, Views, compare, expected, key, said};
 pub use crowd::play as play_crowd;
-pub use outcome::{Notifications, Summary};
+pub use outcome::{Notifications, Sent, Summary};
 pub use stage::{Judgement, Stage};
 pub use story::play as play_story;
 pub use timeline::Timeline;

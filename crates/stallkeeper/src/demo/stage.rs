@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -15,17 +15,21 @@ use stallkeeper_web::MetricsText;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use super::check::{Mismatch, Views, compare};
+use super::check::{Mismatch, Registrations, Views, compare};
 use super::configuration::{self, QUEUE};
-use super::outcome::Notifications;
+use super::outcome::{Notifications, Sent};
 use crate::commands::act::submit;
 use crate::config::{Config, DatabaseKind};
 use crate::store;
 use crate::worker::{Role, Worker};
 
-/// How long the queue may take to be worked off, before the worker is held to be stuck.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// How long nothing may be taken in, before the worker is held to be stuck; above the time for which an
+/// unanswered receive hides its messages.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// How often progress is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Everything that a demonstration needs, running.
 pub struct Stage {
@@ -36,6 +40,7 @@ pub struct Stage {
     worker: JoinHandle<anyhow::Result<()>>,
     shutdown: Shutdown,
     metrics: MetricsText,
+    registrations: Mutex<Registrations>,
     folder: TempDir,
 }
 
@@ -65,7 +70,8 @@ impl Stage {
         let worker = Worker::new(config.clone(), clock.clone())?;
         let (shutdown, metrics) = (worker.shutdown(), worker.metrics());
         let worker = spawn(worker);
-        Ok(Self { simulator, config, store, clock, worker, shutdown, metrics, folder })
+        let registrations = Mutex::default();
+        Ok(Self { simulator, config, store, clock, worker, shutdown, metrics, registrations, folder })
     }
 
     /// The marketplace.
@@ -82,15 +88,25 @@ impl Stage {
     /// Waits until the worker has taken in all that was sent.
     ///
     /// # Errors
-    /// When it ends, is told to, or does not come to an end.
+    /// When it ends, is told to, or makes no headway.
     pub async fn settle(&self) -> anyhow::Result<()> {
         let queue = self.simulator.queue(QUEUE).context("the simulator has no queue")?;
-        tokio::select! {
-            () = queue.drained() => Ok(()),
-            () = self.shutdown.soft.cancelled() => bail!("interrupted"),
-            () = tokio::time::sleep(PATIENCE) => {
-                bail!("the worker does not come to an end: {:?} are left in the queue", queue.depth())
+        let (mut done, mut done_at) = (0, Instant::now());
+        loop {
+            tokio::select! {
+                () = queue.drained() => return Ok(()),
+                () = self.shutdown.soft.cancelled() => bail!("interrupted"),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
             }
+            let counts = queue.counts();
+            if counts.deleted + counts.put != done {
+                (done, done_at) = (counts.deleted + counts.put, Instant::now());
+            }
+            ensure!(
+                done_at.elapsed() < PATIENCE,
+                "the worker makes no headway: {:?} in the queue; set STALLKEEPER_LOG_FILTER=warn to see why",
+                queue.depth()
+            );
         }
     }
 
@@ -100,6 +116,7 @@ impl Stage {
     /// When the store does not take it.
     pub async fn bind(&self, key: SubscriptionKey, tenant: &str) -> anyhow::Result<()> {
         let change = Change::Bind(Binding { tenant: tenant.parse::<TenantId>()?, user: None });
+        self.registrations().insert(key.to_string(), tenant.to_owned());
         let act = Act { key, change, actor: Actor::Operator("demo".to_owned()) };
         submit(Content::Act(act), &self.config, self.store.clone(), &self.clock).await?;
         Ok(())
@@ -125,8 +142,14 @@ impl Stage {
             entry.standing = entry.standing.at(as_of);
         }
         let views = self.views(Timestamp::from(as_of)).await?;
-        let mismatches = compare(&books, &views);
-        Ok(Judgement { books, views, mismatches })
+        let registrations = self.registrations().clone();
+        let mismatches = compare(&books, &registrations, &views);
+        Ok(Judgement { books, registrations, views, mismatches, notifications: self.notifications() })
+    }
+
+    /// Which tenant each subscription was registered for.
+    pub fn registrations(&self) -> MutexGuard<'_, Registrations> {
+        self.registrations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn views(&self, now: Timestamp) -> anyhow::Result<Views> {
@@ -145,8 +168,20 @@ impl Stage {
 
     /// What became of the notifications so far.
     pub fn notifications(&self) -> Notifications {
-        let delivered = self.simulator.queue(QUEUE).map_or(0, |queue| queue.put_count());
-        Notifications::counted(delivered, &(self.metrics)())
+        let queues = self.simulator.queues().all();
+        let delivered = self.simulator.queue(QUEUE).map_or(0, |queue| queue.counts().put);
+        let dead =
+            queues.iter().filter(|queue| queue.name() != QUEUE).map(|queue| queue.depth().total()).sum();
+        let journal = self.simulator.market().notifications(0, usize::MAX);
+        let lost = journal.iter().filter(|notification| notification.copies == 0).count();
+        let sent = Sent { published: journal.len(), lost, delivered, dead_letters: dead };
+        Notifications::counted(sent, &(self.metrics)())
+    }
+
+    /// How many notifications the worker has taken in so far.
+    pub fn taken_in(&self) -> u64 {
+        let counted = Notifications::counted(Sent::default(), &(self.metrics)());
+        counted.applied + counted.stale + counted.quarantined
     }
 
     /// The folder of the worker's files.
@@ -175,10 +210,14 @@ impl Stage {
 pub struct Judgement {
     /// What the marketplace says.
     pub books: Vec<Entry>,
+    /// Who registered.
+    pub registrations: Registrations,
     /// What the worker says.
     pub views: Views,
     /// Where they differ.
     pub mismatches: Vec<Mismatch>,
+    /// What became of the notifications.
+    pub notifications: Notifications,
 }
 
 #[expect(

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 use stallkeeper_simulator::{Act, Entry, FaultSettings, Whose};
 
-use super::check::{Views, compare, subscription_key};
+use super::check::{Registrations, Views, compare, said, subscription_key};
 use super::configuration::MARKETPLACE;
 use super::timeline::{Line, Timeline};
 use super::{Mismatch, Stage};
@@ -16,17 +16,22 @@ const VAULT: &str = "vault";
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Every third notification comes twice, and every third is overtaken by others.
+/// Every third notification comes twice, its copy a little later.
 fn faults() -> FaultSettings {
-    FaultSettings { duplicate: 0.33, reorder: 0.33, delay_max_ms: 60, ..FaultSettings::default() }
+    FaultSettings { duplicate: 0.33, delay_max_ms: 60, ..FaultSettings::default() }
 }
 
-/// Plays the script; whatever the worker makes of it is judged at each line, and again at the end.
+/// Whatever is said now is held up, so that what is said next overtakes it.
+fn held_up() -> FaultSettings {
+    FaultSettings { reorder: 1.0, delay_max_ms: 1_000, ..FaultSettings::default() }
+}
+
+/// Plays the script; whatever the worker makes of it is judged at each line. Gives where it was wrong.
 ///
 /// # Errors
 /// When a part fails; that the worker is wrong is no error here.
-pub async fn play(stage: &Stage, timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
-    let mut story = Story { stage, timeline };
+pub async fn play(stage: &Stage, timeline: &mut Timeline<'_>) -> anyhow::Result<Vec<Mismatch>> {
+    let mut story = Story { stage, timeline, mismatches: Vec::new() };
     stage.simulator().faults().set(faults())?;
     story.timeline.title()?;
     story.subscriptions_begin().await?;
@@ -34,12 +39,13 @@ pub async fn play(stage: &Stage, timeline: &mut Timeline<'_>) -> anyhow::Result<
     story.the_last_word_is_lost().await?;
     story.one_account_has_two_licenses().await?;
     stage.simulator().faults().set(FaultSettings::default())?;
-    Ok(())
+    Ok(story.mismatches)
 }
 
 struct Story<'a, 'out> {
     stage: &'a Stage,
     timeline: &'a mut Timeline<'out>,
+    mismatches: Vec<Mismatch>,
 }
 
 impl Story<'_, '_> {
@@ -60,10 +66,12 @@ impl Story<'_, '_> {
             .act("aurora", "unsubscribes: one hour for the final usage", unsubscribe("aurora", SEARCH))
             .await?;
         self.pass(30 * MINUTE, "half an hour passes").await?;
-        let birch = self.act("birch", "unsubscribes", unsubscribe("birch", SEARCH)).await?;
-        self.pass(10 * MINUTE, "ten minutes pass").await?;
-        self.act("birch", "subscribes again inside the hour", Act::subscribe("birch", SEARCH)).await?;
-        self.pass(70 * MINUTE, "seventy minutes pass").await?;
+        self.unheard("birch", "unsubscribes, but the word of it is held up", unsubscribe("birch", SEARCH))
+            .await?;
+        self.stage.simulator().market().advance(10 * MINUTE).await?;
+        let again = "subscribes again after ten minutes, which is heard first";
+        let birch = self.act("birch", again, Act::subscribe("birch", SEARCH)).await?;
+        self.pass(80 * MINUTE, "eighty minutes pass").await?;
         self.look("aurora", "has gone for good: unsubscribe-success came", &aurora).await?;
         self.look("birch", "has stayed: the end of the first hour meant nothing", &birch).await
     }
@@ -103,12 +111,22 @@ impl Story<'_, '_> {
         Ok(done.subscription)
     }
 
+    /// Somebody acts, and nobody hears of it yet.
+    async fn unheard(&mut self, buyer: &str, what: &str, act: Act) -> anyhow::Result<()> {
+        let (market, faults) = (self.stage.simulator().market(), self.stage.simulator().faults());
+        faults.set(held_up())?;
+        market.act(&act).await?;
+        faults.set(self::faults())?;
+        self.timeline.unheard(Timestamp::from(market.clock().now()), buyer, what)?;
+        Ok(())
+    }
+
     async fn register(&mut self, buyer: &str, what: &str, entry: &Entry) -> anyhow::Result<()> {
         self.stage.bind(subscription_key(entry)?, buyer).await?;
         self.look(buyer, what, entry).await
     }
 
-    /// Before the marketplace has said anything, there is nothing in the books to be held against.
+    /// Before the marketplace has said anything, there is only the registration to be held against.
     async fn register_first(&mut self, buyer: &str, what: &str) -> anyhow::Result<()> {
         let market = self.stage.simulator().market();
         let product = market.products().into_iter().find(|product| product.key == SEARCH);
@@ -143,10 +161,14 @@ impl Story<'_, '_> {
     ) -> anyhow::Result<()> {
         let now = Timestamp::from(self.stage.simulator().clock().now());
         let view = self.stage.view(key, now).await?;
-        let word = view.as_ref().map_or("nothing", |view| view.word.as_str());
-        let views: Views = view.iter().map(|view| (key.to_string(), view.clone())).collect();
-        let mismatches: Vec<Mismatch> = compare(entry.as_slice(), &views);
+        let key = key.to_string();
+        let word = said(view.as_ref()).word.unwrap_or("nothing");
+        let views: Views = view.map(|view| (key.clone(), view)).into_iter().collect();
+        let tenant = self.stage.registrations().get(&key).cloned();
+        let registrations: Registrations = tenant.map(|tenant| (key, tenant)).into_iter().collect();
+        let mismatches = compare(entry.as_slice(), &registrations, &views);
         self.timeline.line(&Line { at: now, buyer, what, word, mismatch: mismatches.first() })?;
+        self.mismatches.extend(mismatches);
         Ok(())
     }
 }

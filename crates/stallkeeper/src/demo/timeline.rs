@@ -65,6 +65,14 @@ impl<'a> Timeline<'a> {
         };
         self.say(&columns(&clock(line.at), line.buyer, line.what, &verdict))
     }
+
+    /// Shows what happened without the worker's knowledge.
+    ///
+    /// # Errors
+    /// When the output does not take it.
+    pub fn unheard(&mut self, at: Timestamp, buyer: &str, what: &str) -> io::Result<()> {
+        self.say(columns(&clock(at), buyer, what, "").trim_end())
+    }
 }
 
 fn columns(at: &str, buyer: &str, what: &str, worker: &str) -> String {

@@ -23,6 +23,8 @@ pub type Look<T, E> = Result<T, Unseen<E>>;
 /// All that was found.
 #[derive(Debug)]
 pub struct Findings {
+    /// The simulator that stands in for AWS.
+    pub simulator: Option<url::Url>,
     /// About the database.
     pub database: DatabaseFinding,
     /// About each marketplace that has a queue.

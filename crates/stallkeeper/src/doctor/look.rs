@@ -33,7 +33,7 @@ pub async fn look(config: &Config, now: Timestamp) -> Findings {
         findings
     };
     let (database, marketplaces) = tokio::join!(look_at_database(config), marketplaces);
-    Findings { database, marketplaces }
+    Findings { simulator: config.simulator_url.clone(), database, marketplaces }
 }
 
 async fn look_at_database(config: &Config) -> DatabaseFinding {

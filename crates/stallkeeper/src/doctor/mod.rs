@@ -15,7 +15,8 @@ pub use look::look;
 
 /// Judges what was found; every part gets its checks, whatever is broken elsewhere.
 pub fn examine(findings: &Findings, now: Timestamp) -> Report {
-    let mut checks = database::checks(&findings.database, now);
+    let mut checks: Vec<Check> = findings.simulator.iter().map(simulated).collect();
+    checks.extend(database::checks(&findings.database, now));
     if findings.marketplaces.is_empty() {
         checks.push(Check::warning(
             "marketplaces",
@@ -27,6 +28,14 @@ pub fn examine(findings: &Findings, now: Timestamp) -> Report {
     Report::new(checks)
 }
 
+fn simulated(url: &url::Url) -> Check {
+    Check::warning(
+        "simulator",
+        format!("{url} stands in for AWS and for this machine's clock; nothing of what follows is about AWS"),
+        "remove simulator_url before this is used in production",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -36,7 +45,18 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
     fn without_database() -> Report {
-        examine(&Findings { database: DatabaseFinding::NotConfigured, marketplaces: Vec::new() }, NOW)
+        examine(&findings(None), NOW)
+    }
+
+    fn findings(simulator: Option<url::Url>) -> Findings {
+        Findings { simulator, database: DatabaseFinding::NotConfigured, marketplaces: Vec::new() }
+    }
+
+    #[test]
+    fn a_simulator_is_the_first_thing_that_is_warned_of() {
+        let report = examine(&findings(Some("http://127.0.0.1:4560".parse().unwrap())), NOW);
+        let first = report.checks().first().unwrap();
+        assert_eq!((first.name(), first.status()), ("simulator", Status::Warning));
     }
 
     #[test]
