@@ -15,6 +15,14 @@ use crate::writer::Writer;
 /// The log file is cut to this size after a checkpoint, so that one burst does not keep the disk.
 const LOG_BYTES_MAX: &str = "67108864";
 
+/// The writer's pages in memory, in KiB where it is negative: a full batch touches some 2,000 pages of 4 KiB,
+/// and what does not fit goes to the log and comes back within the same transaction.
+const WRITER_CACHE_KIB: &str = "-16384";
+
+/// After how many pages the log is copied into the file. SQLite's 1,000 are less than one full batch, so that
+/// every commit would copy its pages at once and wait for the disk twice.
+const CHECKPOINT_PAGES: &str = "8192";
+
 /// How a store uses its database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -116,7 +124,7 @@ impl SqliteStore {
             .clone()
             .max_connections(1)
             .after_release(|connection, _| Box::pin(has_ended(connection)))
-            .connect_lazy_with(target.clone());
+            .connect_lazy_with(target.clone().pragma("cache_size", WRITER_CACHE_KIB));
         let reading = pool.max_connections(options.readers_max).connect_lazy_with(target.read_only(true));
         Ok(Self { writer: Writer::new(writing, options.patience), readers: reading, options })
     }
@@ -174,7 +182,8 @@ fn target(url: &SecretString, options: &Options) -> Result<SqliteConnectOptions,
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(options.busy_timeout)
-        .pragma("journal_size_limit", LOG_BYTES_MAX))
+        .pragma("journal_size_limit", LOG_BYTES_MAX)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES))
 }
 
 fn connect_error(target: &SqliteConnectOptions, error: sqlx::Error) -> ConnectError {
