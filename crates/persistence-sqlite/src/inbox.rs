@@ -27,9 +27,11 @@ async fn insert(
     connection: &mut SqliteConnection,
     entries: &[InboxEntry],
 ) -> Result<HashSet<(String, String)>, StoreError> {
-    // Bytes are no JSON: all bodies go as one value, of which each row takes its part.
-    let bodies: Vec<u8> = entries.iter().flat_map(|entry| entry.body.iter().copied()).collect();
-    let mut start = 1;
+    // Bytes are no JSON: all bodies go as one value, of which each row takes its part. A byte stands before
+    // them, as a value without any would be taken for NULL.
+    let mut bodies = vec![0];
+    bodies.extend(entries.iter().flat_map(|entry| entry.body.iter().copied()));
+    let mut start = 2;
     let entries = rows(entries.iter().map(|entry| {
         let from = start;
         start += entry.body.len();
