@@ -102,42 +102,29 @@ impl Act {
 
     /// Who acts, or is acted about.
     pub fn buyer(&self) -> &str {
-        match self {
-            Self::Subscribe(purchase) => &purchase.buyer,
-            Self::FailPayment(whose)
-            | Self::Amend(whose)
-            | Self::Renew(whose)
-            | Self::Unsubscribe(whose)
-            | Self::ChangeEntitlements(whose)
-            | Self::IssueAdvisory(whose)
-            | Self::ResolveAdvisory(whose) => &whose.buyer,
-        }
+        self.about().0
     }
 
     /// The product's key.
     pub fn product(&self) -> &str {
-        match self {
-            Self::Subscribe(purchase) => &purchase.product,
-            Self::FailPayment(whose)
-            | Self::Amend(whose)
-            | Self::Renew(whose)
-            | Self::Unsubscribe(whose)
-            | Self::ChangeEntitlements(whose)
-            | Self::IssueAdvisory(whose)
-            | Self::ResolveAdvisory(whose) => &whose.product,
-        }
+        self.about().1
     }
 
     pub(crate) fn subscription(&self) -> Option<&str> {
+        self.about().2
+    }
+
+    /// The buyer, the product, and the subscription where it is named.
+    fn about(&self) -> (&str, &str, Option<&str>) {
         match self {
-            Self::Subscribe(_) => None,
+            Self::Subscribe(Purchase { buyer, product, .. }) => (buyer, product, None),
             Self::FailPayment(whose)
             | Self::Amend(whose)
             | Self::Renew(whose)
             | Self::Unsubscribe(whose)
             | Self::ChangeEntitlements(whose)
             | Self::IssueAdvisory(whose)
-            | Self::ResolveAdvisory(whose) => whose.subscription.as_deref(),
+            | Self::ResolveAdvisory(whose) => (&whose.buyer, &whose.product, whose.subscription.as_deref()),
         }
     }
 

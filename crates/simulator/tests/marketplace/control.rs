@@ -220,17 +220,19 @@ async fn nothing_falls_due_before_whoever_follows_knows_of_the_move() {
         let world = &world;
         async move { world.control("GET", &path, None).await.1 }
     };
+    // Whoever has asked is waited for.
+    world.control("GET", "clock?after=0&wait_secs=0&follower=worker", None).await;
     let mover = async {
-        // The follower has asked before the clock moves.
-        tokio::time::sleep(Duration::from_millis(100)).await;
         let answer = world.control("POST", "clock", Some(json!({"advance_secs": 3600}))).await.1;
         (answer, world.simulator.market().published(), Instant::now())
     };
     let follower = async {
         let told = follow(0).await;
         assert_eq!(told["moves"], 1);
-        // It takes its time before it comes back; until then nothing is published.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // It does other things before it comes back; until then nothing is published.
+        for _ in 0..50 {
+            assert_eq!(world.control("GET", "queues", None).await.0, 200);
+        }
         let published = world.simulator.market().published();
         let came_back = Instant::now();
         let path = "clock?after=1&wait_secs=1&follower=worker";
