@@ -6,6 +6,7 @@ mod delivery;
 mod events;
 mod faults;
 mod marketplace;
+mod metering;
 mod queue;
 mod server;
 mod sns;
@@ -18,6 +19,11 @@ pub use faults::{CallFate, DeliveryFate, FaultError, FaultSettings, Faults};
 pub use marketplace::{
     Act, ActError, ClockMove, ClockMoved, ClockReading, CrowdError, CrowdPlan, CrowdProgress, Done, Entry,
     Feed, Marketplace, MoveError, Notification, Period, Pricing, Product, Purchase, Standing, Whose,
+};
+pub use metering::{
+    Account, Accounts, Allocation, BillEntry, CallOutcome, CallRate, MeteredHolder, MeteringAnswer,
+    MeteringBooks, MeteringCall, MeteringCallLine, MeteringCounts, MeteringErrorCode, MeteringRecord,
+    MeteringRefusal, MeteringResult, MeteringSettings, NotSubscribed, OutOfBounds, RecordOutcome, Tag,
 };
 pub use queue::{Counts, Depth, Queue, QueueError, Queues};
 pub use server::{Simulator, SimulatorConfig, StartError};

@@ -31,4 +31,5 @@ pub use journal::Notification;
 pub use market::{Done, Marketplace};
 pub use product::{Feed, Pricing, Product};
 
-pub(crate) use moment::to_millisecond;
+pub(crate) use ids::Ids;
+pub(crate) use moment::{serialize as serialize_moment, to_millisecond};

@@ -15,6 +15,12 @@ pub struct Product {
     pub feed: Feed,
     /// How buyers pay.
     pub pricing: Pricing,
+    /// The dimensions that usage is metered in; any where none is declared.
+    #[serde(default)]
+    pub dimensions: Vec<String>,
+    /// How old metered usage may be, in seconds; 24 hours where it is left out, one hour in Regions of China.
+    #[serde(default)]
+    pub metering_age_limit_secs: Option<u64>,
 }
 
 /// How the marketplace speaks of a product.
@@ -38,9 +44,30 @@ pub enum Pricing {
 }
 
 impl Product {
-    /// A product whose id is made of its code.
+    /// A product whose id is made of its code, with any dimension.
     pub fn new(key: &str, code: &str, feed: Feed, pricing: Pricing) -> Self {
-        Self { key: key.to_owned(), code: code.to_owned(), id: format!("prod-{code}"), feed, pricing }
+        Self {
+            key: key.to_owned(),
+            code: code.to_owned(),
+            id: format!("prod-{code}"),
+            feed,
+            pricing,
+            dimensions: Vec::new(),
+            metering_age_limit_secs: None,
+        }
+    }
+
+    /// The same with these dimensions only.
+    #[must_use]
+    pub fn with_dimensions(self, dimensions: &[&str]) -> Self {
+        let dimensions = dimensions.iter().map(|&dimension| dimension.to_owned()).collect();
+        Self { dimensions, ..self }
+    }
+
+    /// The same with another age limit of metered usage, in seconds.
+    #[must_use]
+    pub fn with_metering_age_limit_secs(self, seconds: u64) -> Self {
+        Self { metering_age_limit_secs: Some(seconds), ..self }
     }
 
     /// The ARNs of all topics of it; none where it speaks through events.
