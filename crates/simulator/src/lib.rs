@@ -7,15 +7,17 @@ mod events;
 mod faults;
 mod marketplace;
 mod metering;
+mod metering_service;
 mod queue;
 mod server;
 mod sns;
 mod sqs;
+mod wiring;
 
 pub use clock::MarketClock;
 pub use delivery::Delivery;
 pub use events::EventBus;
-pub use faults::{CallFate, DeliveryFate, FaultError, FaultSettings, Faults};
+pub use faults::{CallFate, DeliveryFate, FaultError, FaultSettings, Faults, MeteringFaultSettings};
 pub use marketplace::{
     Act, ActError, ClockMove, ClockMoved, ClockReading, CrowdError, CrowdPlan, CrowdProgress, Done, Entry,
     Feed, Marketplace, MoveError, Notification, Period, Pricing, Product, Purchase, Standing, Whose,
@@ -25,6 +27,7 @@ pub use metering::{
     MeteringBooks, MeteringCall, MeteringCallLine, MeteringCounts, MeteringErrorCode, MeteringRecord,
     MeteringRefusal, MeteringResult, MeteringSettings, NotSubscribed, OutOfBounds, RecordOutcome, Tag,
 };
+pub use metering_service::Metering;
 pub use queue::{Counts, Depth, Queue, QueueError, Queues};
 pub use server::{Simulator, SimulatorConfig, StartError};
 pub use sns::{Published, SignatureVersion, Signer, SignerError, SnsState, Topics};

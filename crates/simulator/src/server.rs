@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,6 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::serve::ListenerExt;
-use serde_json::{Value, json};
 use time::format_description::StaticFormatDescription;
 use time::macros::format_description;
 use tokio::net::TcpListener;
@@ -19,11 +17,13 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::control::{self, Control};
+use crate::metering_service;
 use crate::sns::{self, SnsState};
 use crate::sqs::{self, CALL_BYTES_MAX};
+use crate::wiring::wire;
 use crate::{
     CrowdError, CrowdPlan, CrowdProgress, Delivery, EventBus, Faults, Feed, MarketClock, Marketplace,
-    Pricing, Product, Queue, Queues, Signer, SignerError, SqsState, Topics,
+    Metering, MeteringSettings, Pricing, Product, Queue, Queues, Signer, SignerError, SqsState, Topics,
 };
 
 /// The Region of everything.
@@ -61,6 +61,8 @@ pub struct SimulatorConfig {
     pub receives_max: u32,
     /// Whether the queue is subscribed to the topics and a target of the rule from the start.
     pub wired: bool,
+    /// How metering behaves at first.
+    pub metering: MeteringSettings,
 }
 
 impl Default for SimulatorConfig {
@@ -78,6 +80,7 @@ impl Default for SimulatorConfig {
             queue: "stallkeeper".to_owned(),
             receives_max: 20,
             wired: true,
+            metering: MeteringSettings::default(),
         }
     }
 }
@@ -110,6 +113,7 @@ pub enum StartError {
 pub struct Simulator {
     url: String,
     market: Marketplace,
+    metering: Metering,
     queues: Queues,
     topics: Topics,
     faults: Arc<Faults>,
@@ -144,13 +148,19 @@ impl Simulator {
         wire(&config, &queues, &topics, &bus);
         let market = Marketplace::new(&config.products, seed(), clock.clone(), topics.clone(), bus);
         market.inner.tasks.spawn(market.clone().keep_agenda());
+        let metering = Metering::new(market.clone(), Arc::clone(&faults), config.metering, seed());
 
         let stop = market.inner.stop.clone();
         let router = Router::new()
-            .merge(calls(SqsState::new(queues.clone(), Arc::clone(&faults)), topics.clone(), clock.clone()))
+            .merge(calls(CallState {
+                sqs: SqsState::new(queues.clone(), Arc::clone(&faults)),
+                sns: SnsState::new(topics.clone(), clock.clone()),
+                metering: metering.clone(),
+            }))
             .merge(sns::certificates(&signer))
             .merge(control::router(Control {
                 market: market.clone(),
+                metering: metering.clone(),
                 queues: queues.clone(),
                 faults: Arc::clone(&faults),
                 base_url: url.as_str().into(),
@@ -160,7 +170,7 @@ impl Simulator {
             .layer(middleware::from_fn_with_state(stop.clone(), until_stopped));
         let mut server = JoinSet::new();
         server.spawn(serve(listener, router, stop.clone()));
-        Ok(Self { url, market, queues, topics, faults, signer, server, stop: stop.drop_guard() })
+        Ok(Self { url, market, metering, queues, topics, faults, signer, server, stop: stop.drop_guard() })
     }
 
     /// Where it answers, without a closing slash.
@@ -176,6 +186,11 @@ impl Simulator {
     /// The marketplace.
     pub fn market(&self) -> &Marketplace {
         &self.market
+    }
+
+    /// What is metered, and the bills.
+    pub fn metering(&self) -> &Metering {
+        &self.metering
     }
 
     /// What goes wrong.
@@ -269,59 +284,34 @@ async fn listen(config: &SimulatorConfig) -> Result<(TcpListener, String), Start
     Ok((listener, url.trim_end_matches('/').to_owned()))
 }
 
-fn wire(config: &SimulatorConfig, queues: &Queues, topics: &Topics, bus: &EventBus) {
-    let queue = queues.create_with_dead_letters(&config.queue, config.receives_max);
-    queue.keep_longest();
-    let arns: BTreeSet<String> = config.products.iter().flat_map(Product::topics).collect();
-    for topic in &arns {
-        topics.create(topic);
-    }
-    if !config.wired {
-        return;
-    }
-    for topic in &arns {
-        topics.subscribe(topic, queue.arn());
-    }
-    bus.add_target(queue.arn());
-    let hears_events = config.products.iter().any(|product| product.feed == Feed::EventBridge);
-    queue.set_policy(&policy(queue.arn(), &arns, hears_events));
+/// What calls act on.
+#[derive(Clone)]
+struct CallState {
+    sqs: SqsState,
+    sns: SnsState,
+    metering: Metering,
 }
 
-/// A policy that lets the topics and the rule in, and nobody else.
-fn policy(queue_arn: &str, topics: &BTreeSet<String>, hears_events: bool) -> String {
-    let allow = |sid: &str, service: &str, sources: Value| {
-        json!({
-            "Sid": sid,
-            "Effect": "Allow",
-            "Principal": {"Service": service},
-            "Action": "sqs:SendMessage",
-            "Resource": queue_arn,
-            "Condition": {"ArnEquals": {"aws:SourceArn": sources}},
-        })
-    };
-    let rule = hears_events.then(|| allow("StallkeeperRule", "events.amazonaws.com", json!([RULE_ARN])));
-    let topics = (!topics.is_empty()).then(|| allow("StallkeeperTopics", "sns.amazonaws.com", json!(topics)));
-    let statements: Vec<Value> = rule.into_iter().chain(topics).collect();
-    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
-}
-
-/// The calls of SQS and SNS, which share their paths.
-fn calls(sqs: SqsState, topics: Topics, clock: MarketClock) -> Router {
+/// The calls of SQS, SNS and metering, which share their paths.
+fn calls(state: CallState) -> Router {
     Router::new()
         .route("/", post(call))
         .route("/{account}/{queue}", post(call))
         .layer(DefaultBodyLimit::max(CALL_BYTES_MAX))
-        .with_state((sqs, SnsState::new(topics, clock)))
+        .with_state(state)
 }
 
-async fn call(State((sqs, sns)): State<(SqsState, SnsState)>, headers: HeaderMap, body: Bytes) -> Response {
+async fn call(State(state): State<CallState>, headers: HeaderMap, body: Bytes) -> Response {
     match headers.get("x-amz-target").map(|target| target.to_str()) {
-        Some(Ok(target)) => sqs::answer(&sqs, target, &body).await,
+        Some(Ok(target)) => match target.strip_prefix(metering_service::TARGET_PREFIX) {
+            Some(action) => metering_service::answer(&state.metering, action, &headers, &body),
+            None => sqs::answer(&state.sqs, target, &body).await,
+        },
         Some(Err(_)) => {
             (StatusCode::BAD_REQUEST, "`x-amz-target` is not readable; send `AmazonSQS.<Action>`")
                 .into_response()
         }
-        None => sns::answer(&sns, body).await,
+        None => sns::answer(&state.sns, body).await,
     }
 }
 

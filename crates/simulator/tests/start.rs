@@ -76,10 +76,11 @@ async fn who_listens_everywhere_is_reached_by_loopback_unless_another_url_is_giv
 #[tokio::test]
 async fn what_is_not_simulated_is_said_by_name() {
     let simulator = Simulator::start(SimulatorConfig::default()).await.unwrap();
-    let (status, _, metering) = call(&simulator, "AWSMPMeteringService.ResolveCustomer", json!({})).await;
-    let words = metering["message"].as_str().unwrap();
+    let target = "AWSMPEntitlementService.GetEntitlements";
+    let (status, _, entitlements) = call(&simulator, target, json!({})).await;
+    let words = entitlements["message"].as_str().unwrap();
     assert_eq!(status, 400);
-    assert!(words.contains("no service AWSMPMeteringService yet. It has SQS"), "{words}");
+    assert!(words.contains("no service AWSMPEntitlementService yet. It has SQS"), "{words}");
     for (name, attributes) in [("stall.fifo", json!({})), ("stall", json!({"FifoQueue": "true"}))] {
         let create = json!({"QueueName": name, "Attributes": attributes});
         let (status, _, refusal) = call(&simulator, "AmazonSQS.CreateQueue", create).await;

@@ -32,10 +32,7 @@ pub(super) async fn of_buyer(
     let as_of = control.market.clock().now();
     let entries = control.market.books_of(&buyer);
     if entries.is_empty() {
-        return Err(ControlError::not_found(format!(
-            "no buyer `{buyer}` bought anything yet; POST /control/acts {{\"act\": \"subscribe\", …}} first, \
-             or see GET /control/books for those who did"
-        )));
+        return Err(ControlError::nobody(&buyer));
     }
     Ok(Json(json!({"as_of": to_millisecond(as_of), "subscriptions": entries})))
 }

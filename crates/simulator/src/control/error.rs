@@ -27,6 +27,14 @@ impl ControlError {
         Self { status: StatusCode::NOT_FOUND, words }
     }
 
+    /// Nobody of that name is in the books.
+    pub(super) fn nobody(buyer: &str) -> Self {
+        Self::not_found(format!(
+            "no buyer `{buyer}` bought anything yet; POST /control/acts {{\"act\": \"subscribe\", …}} first, \
+             or see GET /control/books for those who did"
+        ))
+    }
+
     pub(super) fn forbidden(words: String) -> Self {
         Self { status: StatusCode::FORBIDDEN, words }
     }

@@ -1,9 +1,9 @@
 use axum::Json;
 use axum::extract::State;
 
-use crate::FaultSettings;
 use crate::control::Control;
 use crate::control::error::{Body, ControlError};
+use crate::{FaultSettings, MeteringFaultSettings};
 
 pub(super) async fn show(State(control): State<Control>) -> Json<FaultSettings> {
     Json(control.faults.settings())
@@ -19,5 +19,25 @@ pub(super) async fn set(
 
 pub(super) async fn clear(State(control): State<Control>) -> Result<Json<FaultSettings>, ControlError> {
     control.faults.set(FaultSettings::default())?;
+    control.faults.set_metering(None)?;
     Ok(Json(control.faults.settings()))
+}
+
+pub(super) async fn show_metering(State(control): State<Control>) -> Json<MeteringFaultSettings> {
+    Json(control.faults.metering_settings())
+}
+
+pub(super) async fn set_metering(
+    State(control): State<Control>,
+    Body(settings): Body<MeteringFaultSettings>,
+) -> Result<Json<MeteringFaultSettings>, ControlError> {
+    control.faults.set_metering(Some(settings))?;
+    Ok(Json(control.faults.metering_settings()))
+}
+
+pub(super) async fn clear_metering(
+    State(control): State<Control>,
+) -> Result<Json<MeteringFaultSettings>, ControlError> {
+    control.faults.set_metering(None)?;
+    Ok(Json(control.faults.metering_settings()))
 }

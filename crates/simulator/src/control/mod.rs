@@ -1,12 +1,14 @@
 //! The HTTP control API.
 
 mod acts;
+mod bill;
 mod books;
 mod clock;
 mod crowd;
 mod error;
 mod faults;
 mod guard;
+mod metering;
 mod notifications;
 mod overview;
 mod queues;
@@ -18,7 +20,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 
-use crate::{Faults, Marketplace, Queues};
+use crate::{Faults, Marketplace, Metering, Queues};
 
 const BODY_BYTES_MAX: usize = 1 << 20;
 /// How much one page lists at most.
@@ -29,6 +31,7 @@ const PAGE_DEFAULT: usize = 1_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
     pub(crate) market: Marketplace,
+    pub(crate) metering: Metering,
     pub(crate) queues: Queues,
     pub(crate) faults: Arc<Faults>,
     /// Where the simulator answers, without a closing slash.
@@ -46,8 +49,16 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/control/acts", post(acts::act))
         .route("/control/books", get(books::list))
         .route("/control/books/{buyer}", get(books::of_buyer))
+        .route("/control/bill", get(bill::list))
+        .route("/control/bill/{buyer}", get(bill::of_buyer))
+        .route("/control/metering", get(metering::show).put(metering::set).delete(metering::reset))
+        .route("/control/metering/calls", get(metering::calls))
         .route("/control/notifications", get(notifications::list))
         .route("/control/faults", get(faults::show).put(faults::set).delete(faults::clear))
+        .route(
+            "/control/faults/metering",
+            get(faults::show_metering).put(faults::set_metering).delete(faults::clear_metering),
+        )
         .route("/control/queues", get(queues::list))
         .route("/control/crowd", get(crowd::show).post(crowd::start))
         .route("/control/{*path}", axum::routing::any(error::no_such_path))

@@ -6,15 +6,20 @@ use crate::control::Control;
 use crate::server::RULE_ARN;
 
 /// What the control API takes.
-pub(super) const PATHS: [&str; 12] = [
+pub(super) const PATHS: [&str; 17] = [
     "GET /control/",
     "GET /control/clock",
     "POST /control/clock",
     "POST /control/acts",
     "GET /control/books",
     "GET /control/books/{buyer}",
+    "GET /control/bill",
+    "GET /control/bill/{buyer}",
+    "GET|PUT|DELETE /control/metering",
+    "GET /control/metering/calls",
     "GET /control/notifications",
     "GET|PUT|DELETE /control/faults",
+    "GET|PUT|DELETE /control/faults/metering",
     "GET /control/queues",
     "POST /control/crowd",
     "GET /control/crowd",
@@ -34,6 +39,7 @@ pub(super) async fn show(State(control): State<Control>) -> Json<Value> {
                 "feed": product.feed,
                 "pricing": product.pricing,
                 "topics": product.topics(),
+                "dimensions": product.dimensions,
             })
         })
         .collect();
@@ -48,6 +54,7 @@ pub(super) async fn show(State(control): State<Control>) -> Json<Value> {
         "products": products,
         "queues": queues,
         "rule_arn": RULE_ARN,
+        "metering": control.metering.counts(),
         "root_certificate": "/root.pem",
         "paths": PATHS,
     }))

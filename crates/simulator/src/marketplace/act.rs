@@ -22,6 +22,11 @@ pub enum Act {
     IssueAdvisory(Whose),
     /// The marketplace takes its warning back.
     ResolveAdvisory(Whose),
+    /// The buyer's AWS account is suspended: nothing of theirs, of whatever product, is metered until it is
+    /// restored. Nothing is said of it.
+    SuspendAccount(Whose),
+    /// The buyer's AWS account is restored. Nothing is said of it.
+    RestoreAccount(Whose),
 }
 
 /// Who buys what.
@@ -65,7 +70,7 @@ impl Whose {
 
 impl Act {
     /// The names of all acts.
-    pub const NAMES: [&str; 8] = [
+    pub const NAMES: [&str; 10] = [
         "subscribe",
         "fail-payment",
         "amend",
@@ -74,6 +79,8 @@ impl Act {
         "change-entitlements",
         "issue-advisory",
         "resolve-advisory",
+        "suspend-account",
+        "restore-account",
     ];
 
     /// A purchase without a free trial.
@@ -97,6 +104,8 @@ impl Act {
             Self::ChangeEntitlements(_) => "change-entitlements",
             Self::IssueAdvisory(_) => "issue-advisory",
             Self::ResolveAdvisory(_) => "resolve-advisory",
+            Self::SuspendAccount(_) => "suspend-account",
+            Self::RestoreAccount(_) => "restore-account",
         }
     }
 
@@ -124,7 +133,9 @@ impl Act {
             | Self::Unsubscribe(whose)
             | Self::ChangeEntitlements(whose)
             | Self::IssueAdvisory(whose)
-            | Self::ResolveAdvisory(whose) => (&whose.buyer, &whose.product, whose.subscription.as_deref()),
+            | Self::ResolveAdvisory(whose)
+            | Self::SuspendAccount(whose)
+            | Self::RestoreAccount(whose) => (&whose.buyer, &whose.product, whose.subscription.as_deref()),
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use crate::marketplace::accounts::AccountBook;
 use crate::marketplace::act::{Act, ActError};
 use crate::marketplace::agenda::Agenda;
 use crate::marketplace::buyer::Buyer;
@@ -27,6 +28,7 @@ pub(crate) struct Books {
     by_id: BTreeMap<Arc<str>, usize>,
     by_buyer: HashMap<String, Vec<usize>>,
     agenda: Agenda,
+    pub(super) accounts: AccountBook,
 }
 
 /// What an act came to.
@@ -46,6 +48,7 @@ impl Books {
             by_id: BTreeMap::new(),
             by_buyer: HashMap::new(),
             agenda: Agenda::default(),
+            accounts: AccountBook::default(),
         }
     }
 
@@ -70,7 +73,13 @@ impl Books {
         let Some(subscription) = self.subscriptions.get_mut(place) else {
             return Err(nothing_bought(act));
         };
-        let notices = subscription.act(act, at, &mut self.ids)?;
+        let notices = match act {
+            Act::SuspendAccount(_) | Act::RestoreAccount(_) => {
+                self.accounts.act(act, &subscription.record)?;
+                Vec::new()
+            }
+            _ => subscription.act(act, at, &mut self.ids)?,
+        };
         Ok(self.happened(place, at, notices))
     }
 
@@ -114,7 +123,15 @@ impl Books {
         self.of_buyer(buyer).filter(move |(_, subscription)| subscription.record.product.key == product)
     }
 
-    fn of_buyer(&self, buyer: &str) -> impl Iterator<Item = (usize, &Subscription)> {
+    pub(crate) fn by_id(&self, id: &str) -> Option<&Subscription> {
+        self.by_id.get(id).and_then(|place| self.at(*place))
+    }
+
+    pub(crate) fn at(&self, place: usize) -> Option<&Subscription> {
+        self.subscriptions.get(place)
+    }
+
+    pub(crate) fn of_buyer(&self, buyer: &str) -> impl Iterator<Item = (usize, &Subscription)> {
         let places = self.by_buyer.get(buyer).map_or(&[][..], Vec::as_slice);
         places.iter().filter_map(|place| Some((*place, self.subscriptions.get(*place)?)))
     }
@@ -140,6 +157,10 @@ impl Books {
             });
         }
         match (product.feed, act) {
+            // Whichever of the account's purchases.
+            (_, Act::SuspendAccount(_) | Act::RestoreAccount(_)) => {
+                purchases.first().map(|(place, _)| Some(*place)).ok_or_else(|| nothing_bought(act))
+            }
             (Feed::EventBridge, Act::Subscribe(_)) => Ok(None),
             (Feed::EventBridge, _) => only_current(act, &purchases).map(Some),
             (Feed::Sns, Act::Subscribe(_) | Act::FailPayment(_)) => {
@@ -168,6 +189,7 @@ impl Books {
         let place = self.subscriptions.len();
         self.by_id.insert(Arc::clone(&subscription.record.id), place);
         self.by_buyer.entry(act.buyer().to_owned()).or_default().push(place);
+        self.accounts.note(&subscription, place);
         self.subscriptions.push(subscription);
         Ok(self.happened(place, at, notices))
     }

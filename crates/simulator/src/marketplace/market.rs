@@ -15,6 +15,7 @@ use crate::marketplace::journal::{Journal, Notification};
 use crate::marketplace::notice::Notice;
 use crate::marketplace::press::Press;
 use crate::marketplace::product::Product;
+use crate::metering::{Account, MeteredHolder};
 use crate::{EventBus, MarketClock, Topics};
 
 /// The marketplace: products, buyers who act, what is said of them, and the books. Clones share it.
@@ -168,6 +169,16 @@ impl Marketplace {
     /// What notifications of topics call a buyer, also before the first purchase; whoever is new becomes known.
     pub fn customer_id(&self, buyer: &str) -> String {
         self.inner.books().buyer(buyer).customer_id.clone()
+    }
+
+    /// Whether a buyer's AWS account is suspended.
+    pub fn is_suspended(&self, buyer: &str) -> bool {
+        self.inner.books().is_suspended(buyer)
+    }
+
+    /// What metering needs to know of whom a record is about, as of a moment; none for whom nobody knows.
+    pub fn account(&self, holder: &MeteredHolder, now: OffsetDateTime) -> Option<Account> {
+        self.inner.books().account(holder, now)
     }
 
     /// What was published after a number, at most so much of it.

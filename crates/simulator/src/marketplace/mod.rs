@@ -1,5 +1,6 @@
 //! What is sold, who buys it, what is said about it, and the books.
 
+mod accounts;
 mod act;
 mod agenda;
 mod books;

@@ -16,7 +16,7 @@ use crate::metering::window;
 
 const RECORDS_MAX: usize = 25;
 /// Read strictly: AWS says 1 MB, so that whoever counts in powers of two is found out.
-const BODY_BYTES_MAX: usize = 1_000_000;
+pub(crate) const BODY_BYTES_MAX: usize = 1_000_000;
 const DIMENSION_CHARS_MAX: usize = 255;
 const QUANTITY_MAX: i64 = 2_147_483_647;
 const REGION_CHARS_MAX: usize = 32;

@@ -15,6 +15,8 @@ mod refusal;
 mod settings;
 mod window;
 
+pub(crate) use check::BODY_BYTES_MAX;
+
 pub use answer::{MeteringAnswer, MeteringResult, NotSubscribed, RecordOutcome};
 pub use bill::BillEntry;
 pub use books::{Accounts, MeteringBooks};

@@ -62,7 +62,7 @@ const REQUEST_ID: header::HeaderName = header::HeaderName::from_static("x-amzn-r
 const QUERY_ERROR: header::HeaderName = header::HeaderName::from_static("x-amzn-query-error");
 
 /// The same answer, whose connection breaks before its body.
-pub(super) fn broken(response: Response) -> Response {
+pub(crate) fn broken(response: Response) -> Response {
     let lost = std::io::Error::other("the answer is lost, as the faults have it");
     response.map(|_| Body::from_stream(futures_util::stream::iter([Err::<Bytes, _>(lost)])))
 }

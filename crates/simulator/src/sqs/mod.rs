@@ -17,7 +17,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::post;
 
-use self::answer::{Answer, broken, respond};
+pub(crate) use self::answer::broken;
+use self::answer::{Answer, respond};
 use self::error::{Code, SqsError};
 use crate::{CallFate, Faults, Queue, QueueError, Queues};
 
@@ -84,8 +85,9 @@ fn unknown_service(target: &str) -> SqsError {
     let message = match service {
         "" => "The header x-amz-target names no service; send AmazonSQS.<Action>.".to_owned(),
         _ => format!(
-            "The simulator has no service {service} yet. It has SQS (x-amz-target: AmazonSQS.<Action>) and SNS \
-             (the query protocol); GET /control/ lists what else there is."
+            "The simulator has no service {service} yet. It has SQS (x-amz-target: AmazonSQS.<Action>), metering \
+             (AWSMPMeteringService.BatchMeterUsage) and SNS (the query protocol); GET /control/ lists what else \
+             there is."
         ),
     };
     SqsError::new(Code::InvalidAction, message)

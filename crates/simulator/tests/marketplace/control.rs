@@ -36,6 +36,7 @@ async fn it_tells_what_there_is() {
             "feed": "sns",
             "pricing": "subscription",
             "topics": ["arn:aws:sns:us-east-1:287250355862:aws-mp-subscription-notification-simsearch"],
+            "dimensions": [],
         })
     );
     assert_eq!(there_is["products"][2]["feed"], "eventbridge");
