@@ -1,9 +1,11 @@
 """Writes what the worker wrote, row by row the same, into a fresh database of the same schema.
 
-usage: rows.py SOURCE_URL TARGET_URL
+usage: rows.py SOURCE_URL TARGET_URL notifications|events|events-and-records
 Both are postgres://… or both sqlite:///…; the target is migrated and empty.
-One transaction for each group of 100 notifications, in the order in which the worker took them in: their
+notifications: one transaction for each group of 100, in the order in which the worker took them in: their
 inbox rows and lines of history, and the subscriptions and jobs that they touched, each as the worker left it.
+events: one transaction for each 1,000 usage events, in the order in which the worker stored them.
+events-and-records: the same, each with the records and meters that it changed, as the worker left them.
 Says `ready` once it has read, writes when its input ends, and prints one line of JSON; the time counts from
 the first transaction to the last commit.
 """
@@ -15,6 +17,7 @@ from collections import defaultdict
 from itertools import islice
 
 GROUP = 100
+EVENTS = 1_000
 
 INBOX = ["marketplace", "id", "subscription", "received_at", "outcome", "body"]
 SUBSCRIPTIONS = [
@@ -25,21 +28,27 @@ CHANGING = ["state", "word", "tenant", "deadline", "sequence", "updated_at"]
 HISTORY = [
     "subscription", "at", "what", "happened_at", "event", "outcome", "word", "anomaly", "actor", "detail",
 ]
+EVENT = [
+    "product", "tenant", "id", "subscription", "dimension", "hour", "state", "counted", "held_for", "held_until",
+    "received_at", "content", "event",
+]
+RECORD = [
+    "subscription", "hour", "dimension", "region", "marketplace", "product", "state", "parts", "frozen_at",
+    "expires_at", "retry_at", "record", "updated_at",
+]
+METER = [
+    "subscription", "marketplace", "product", "tenant", "state", "deadline", "cut_by", "closes_by_word", "look_at",
+    "updated_at",
+]
 JOBS = ["subscription", "kind", "state", "due_at", "payload", "version"]
 
 
 def main():
-    source_url, target_url = sys.argv[1:]
+    source_url, target_url, what = sys.argv[1:]
     store = Sqlite if target_url.startswith("sqlite:") else Postgres
     source = store(source_url)
-    rows = {
-        "inbox": source.read("inbox", INBOX, "received_at, marketplace, id"),
-        "subscriptions": source.read("subscriptions", SUBSCRIPTIONS, "key"),
-        "history": source.read("history", HISTORY, "number"),
-        "jobs": source.read("jobs", JOBS, "subscription, kind"),
-    }
+    groups, items = notifications(source) if what == "notifications" else usage(source, what)
     quarantined = len(source.read("quarantine", ["hash"], "hash"))
-    groups = grouped(rows)
     target = store(target_url)
     print("ready", flush=True)
     sys.stdin.read()
@@ -47,12 +56,38 @@ def main():
     for group in groups:
         target.write(group)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
-    counts = {table: len(found) for table, found in rows.items()}
-    written = {table: sum(len(group[table]) for group in groups) for table in rows}
     print(json.dumps({
-        "notifications": len(rows["inbox"]), "quarantined": quarantined, "rows": counts, "written": written,
-        "seconds": seconds, "cpu_seconds": cpu_seconds, "versions": store.versions(),
+        "items": items, "quarantined": quarantined, "seconds": seconds, "cpu_seconds": cpu_seconds,
+        "versions": store.versions(),
     }))
+
+
+def notifications(source):
+    rows = {
+        "inbox": source.read("inbox", INBOX, "received_at, marketplace, id"),
+        "subscriptions": source.read("subscriptions", SUBSCRIPTIONS, "key"),
+        "history": source.read("history", HISTORY, "number"),
+        "jobs": source.read("jobs", JOBS, "subscription, kind"),
+    }
+    return grouped(rows), len(rows["inbox"])
+
+
+def usage(source, what):
+    """A thousand events at a time, and what they change."""
+    events = source.read("usage_events", EVENT, "number")
+    records = {row[:3]: row for row in source.read("usage_records", RECORD, "number")}
+    meters = {row[0]: row for row in source.read("meters", METER, "subscription")}
+    groups = []
+    for start in range(0, len(events), EVENTS):
+        part = events[start:start + EVENTS]
+        group = {"usage_events": sorted(part)}
+        if what == "events-and-records":
+            subscription, dimension, hour = (EVENT.index(name) for name in ("subscription", "dimension", "hour"))
+            keys = sorted({(row[subscription], row[hour], row[dimension]) for row in part})
+            group["meters"] = [meters[key] for key in sorted({key[0] for key in keys})]
+            group["usage_records"] = [records[key] for key in keys]
+        groups.append(group)
+    return groups, len(events)
 
 
 def grouped(rows):
@@ -96,7 +131,10 @@ class Postgres:
     TYPES = {
         "body": "bytea", "received_at": "timestamptz", "deadline": "timestamptz", "created_at": "timestamptz",
         "updated_at": "timestamptz", "at": "timestamptz", "happened_at": "timestamptz", "due_at": "timestamptz",
-        "sequence": "bigint", "version": "bigint",
+        "sequence": "bigint", "version": "bigint", "hour": "bigint", "counted": "bigint", "parts": "bigint",
+        "held_until": "timestamptz", "frozen_at": "timestamptz", "expires_at": "timestamptz",
+        "retry_at": "timestamptz", "cut_by": "timestamptz", "closes_by_word": "timestamptz",
+        "look_at": "timestamptz",
     }
 
     def __init__(self, url):
@@ -110,6 +148,12 @@ class Postgres:
             ),
             "history": (HISTORY, self.insert("history", HISTORY)),
             "jobs": (JOBS, upsert("subscription, kind", JOBS[2:], self.insert("jobs", JOBS))),
+            "usage_events": (EVENT, self.insert("usage_events", EVENT)),
+            "meters": (METER, upsert("subscription", METER[1:], self.insert("meters", METER))),
+            "usage_records": (
+                RECORD,
+                upsert("subscription, hour, dimension, region", RECORD[6:], self.insert("usage_records", RECORD)),
+            ),
         }
 
     @staticmethod
@@ -127,7 +171,7 @@ class Postgres:
     def write(self, group):
         with self.connection.transaction():
             for table, (columns, statement) in self.statements.items():
-                if rows := group[table]:
+                if rows := group.get(table):
                     arrays = [list(column) for column in zip(*rows)]
                     self.connection.execute(statement, arrays, prepare=True)
 
@@ -145,6 +189,11 @@ class Sqlite:
             "subscriptions": upsert("key", CHANGING, self.insert("subscriptions", SUBSCRIPTIONS)),
             "history": self.insert("history", HISTORY),
             "jobs": upsert("subscription, kind", JOBS[2:], self.insert("jobs", JOBS)),
+            "usage_events": self.insert("usage_events", EVENT),
+            "meters": upsert("subscription", METER[1:], self.insert("meters", METER)),
+            "usage_records": upsert(
+                "subscription, hour, dimension, region", RECORD[6:], self.insert("usage_records", RECORD)
+            ),
         }
 
     @staticmethod
@@ -162,7 +211,7 @@ class Sqlite:
     def write(self, group):
         self.connection.execute("BEGIN IMMEDIATE")
         for table, statement in self.statements.items():
-            self.connection.executemany(statement, group[table])
+            self.connection.executemany(statement, group.get(table, []))
         self.connection.execute("COMMIT")
 
 

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{drain, notifications};
+use crate::{close, drain, final_hour, notifications, usage};
 
 #[derive(Debug, Parser)]
 struct Cli {
@@ -14,6 +14,12 @@ struct Cli {
 enum Command {
     /// How fast notifications are taken in, beside the limits and the peers.
     Notifications(NotificationsArgs),
+    /// How fast usage is taken in over HTTP, beside the database taking the same rows.
+    Usage(UsageArgs),
+    /// Many subscriptions end at once: all of their usage has to go out inside the window.
+    FinalHour(FinalHourArgs),
+    /// What closing a full hour costs, with and without history behind it.
+    Close(CloseArgs),
     /// Receives and deletes what a queue holds until it is ended: the first half of the limit.
     #[command(hide = true)]
     Drain(drain::DrainArgs),
@@ -31,6 +37,54 @@ pub(crate) struct NotificationsArgs {
     /// How many notifications pass while memory is looked at; ten times the others where it is not given.
     #[arg(long)]
     pub(crate) memory_notifications: Option<u64>,
+    /// Write all that was measured to this file, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) programs: Programs,
+}
+
+/// What is measured of usage, and with what.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UsageArgs {
+    /// How many events each measurement takes in.
+    #[arg(long, default_value_t = 200_000)]
+    pub(crate) events: u64,
+    /// How many tenants they are of.
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) tenants: u64,
+    /// How often each is measured; the median counts.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    /// Write all that was measured to this file, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) programs: Programs,
+}
+
+/// How many subscriptions end, and with what that is measured.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FinalHourArgs {
+    /// How many end in the same minute; from 50,000 on that is planned in one process by a clock of its own.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) subscriptions: u64,
+    /// Write all that was measured to this file, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) programs: Programs,
+}
+
+/// How much is closed.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CloseArgs {
+    /// How many subscriptions have usage in the hour.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) subscriptions: u64,
+    /// How many hours of settled records there are behind it.
+    #[arg(long, default_value_t = 24)]
+    pub(crate) history_hours: u32,
     /// Write all that was measured to this file, too.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -62,6 +116,9 @@ pub fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match Cli::parse().command {
         Command::Notifications(args) => runtime.block_on(notifications::run(&args)),
+        Command::Usage(args) => runtime.block_on(usage::run(&args)),
+        Command::FinalHour(args) => runtime.block_on(final_hour::run(&args)),
+        Command::Close(args) => runtime.block_on(close::run(&args)),
         Command::Drain(args) => drain::main(&args),
     }
 }

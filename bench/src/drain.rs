@@ -26,8 +26,8 @@ pub(crate) struct DrainArgs {
 }
 
 /// Lets this very binary empty a full queue, as a process of its own.
-pub(crate) async fn measure(stand: &Stand<'_>) -> anyhow::Result<Run> {
-    let simulator = stand.loaded_simulator().await?;
+pub(crate) async fn measure(stand: &Stand<'_>, notifications: u64) -> anyhow::Result<Run> {
+    let simulator = stand.loaded_simulator(notifications).await?;
     let program = std::env::current_exe()?;
     let mut command = tied(&program);
     command.args(["drain", "--queue-url", &simulator.queue_url(), "--receivers", &RECEIVERS.to_string()]);

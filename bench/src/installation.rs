@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use xtask::postgres::free_port;
 
 use crate::process::{Process, capture, tied};
+use crate::seller;
 use crate::simulator::Simulator;
 
 /// `stallkeeper` as a seller sets it up: all defaults, and signatures enforced.
@@ -28,7 +29,30 @@ impl Installation {
         let folder = tempfile::tempdir()?;
         let roots = folder.path().join("root.pem");
         fs::write(&roots, simulator.root_pem().await?)?;
-        fs::write(folder.path().join("stallkeeper.toml"), config(simulator, sqs_url, &roots))?;
+        let config = config(simulator, sqs_url, &roots);
+        Self::with(binary, folder, database_url, &config)
+    }
+
+    /// The same with [`seller`]'s product, and no marketplace that could be reached.
+    pub(crate) fn of_seller(binary: &Path, database_url: &str) -> anyhow::Result<Self> {
+        Self::with(binary, tempfile::tempdir()?, database_url, &seller::config())
+    }
+
+    /// The same on the marketplace that a simulator plays, by whose clock the worker works.
+    pub(crate) async fn of_seller_at(
+        binary: &Path,
+        simulator: &Simulator,
+        database_url: &str,
+    ) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let roots = folder.path().join("root.pem");
+        fs::write(&roots, simulator.root_pem().await?)?;
+        let config = seller::config_at(simulator, &roots);
+        Self::with(binary, folder, database_url, &config)
+    }
+
+    fn with(binary: &Path, folder: TempDir, database_url: &str, config: &str) -> anyhow::Result<Self> {
+        fs::write(folder.path().join("stallkeeper.toml"), config)?;
         let installation = Self { binary: binary.to_owned(), folder, database_url: database_url.to_owned() };
         capture(&mut installation.command("migrate"))?;
         Ok(installation)
@@ -36,10 +60,21 @@ impl Installation {
 
     /// Starts the worker; its logs go to a file.
     pub(crate) fn start(&self) -> anyhow::Result<Process> {
+        self.start_role("all").map(|(process, _url)| process)
+    }
+
+    /// The same with a part of its work only; gives where it answers the app, too.
+    pub(crate) fn start_role(&self, role: &str) -> anyhow::Result<(Process, String)> {
         let listen = format!("127.0.0.1:{}", free_port()?);
+        let url = format!("http://{listen}");
         let mut command = self.command("run");
-        command.env("STALLKEEPER_INTERNAL_LISTEN", listen);
-        Process::spawn(&mut command, &self.folder.path().join("worker.log"))
+        command.args(["--role", role]).env("STALLKEEPER_INTERNAL_LISTEN", listen);
+        Ok((Process::spawn(&mut command, &self.folder.path().join("worker.log"))?, url))
+    }
+
+    /// What the worker has written to its log.
+    pub(crate) fn log(&self) -> anyhow::Result<String> {
+        Ok(fs::read_to_string(self.folder.path().join("worker.log"))?)
     }
 
     fn command(&self, verb: &str) -> Command {

@@ -24,6 +24,10 @@ impl Memory {
     }
 }
 
+pub(crate) fn megabytes(bytes: u64) -> f64 {
+    number(bytes) / MEGABYTE
+}
+
 /// Looks at a worker while a crowd acts.
 pub(crate) async fn measure(
     stand: &Stand<'_>,
@@ -37,7 +41,6 @@ pub(crate) async fn measure(
     // One notification, so that all that is set up at the first one is there when it idles.
     simulator.preload(1, SEED).await?;
     simulator.deleted(1, &mut worker).await?;
-    let megabytes = |bytes: u64| number(bytes) / MEGABYTE;
     let idle = megabytes(worker.resident_bytes()?);
     simulator.start_crowd(notifications, SEED + 1).await?;
     let mut passing = [0.0; 3];

@@ -36,11 +36,11 @@ impl Form {
 }
 
 /// Lets it empty a full queue into a fresh database.
-pub(crate) async fn measure(stand: &Stand<'_>, form: Form) -> anyhow::Result<Run> {
-    let simulator = stand.loaded_simulator().await?;
+pub(crate) async fn measure(stand: &Stand<'_>, form: Form, notifications: u64) -> anyhow::Result<Run> {
+    let simulator = stand.loaded_simulator(notifications).await?;
     let url = stand.fresh(Database::Postgres, "node")?;
     let mut command = tied(&program(stand));
-    command.arg(stand.args.programs.peers.join("consumer.mjs"));
+    command.arg(stand.programs.peers.join("consumer.mjs"));
     command.args([form.word(), &form.consumers().to_string()]);
     command.envs(credentials()).env("NODE_ENV", "production");
     command.env("DATABASE_URL", &url).env("QUEUE_URL", simulator.queue_url());
@@ -58,7 +58,7 @@ pub(crate) fn versions(stand: &Stand<'_>) -> anyhow::Result<Vec<(String, String)
     let node = capture(Command::new(program(stand)).arg("--version"))?;
     let mut versions = vec![("Node".to_owned(), node.trim().trim_start_matches('v').to_owned())];
     for name in PACKAGES {
-        let manifest = stand.args.programs.peers.join("node_modules").join(name).join("package.json");
+        let manifest = stand.programs.peers.join("node_modules").join(name).join("package.json");
         let manifest: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(manifest)?)?;
         let version = manifest.get("version").and_then(|version| version.as_str()).unwrap_or("unknown");
         versions.push((name.to_owned(), version.to_owned()));
@@ -68,5 +68,5 @@ pub(crate) fn versions(stand: &Stand<'_>) -> anyhow::Result<Vec<(String, String)
 
 /// The Node that is pinned beside the packages.
 fn program(stand: &Stand<'_>) -> PathBuf {
-    stand.args.programs.peers.join("node_modules/.bin/node")
+    stand.programs.peers.join("node_modules/.bin/node")
 }

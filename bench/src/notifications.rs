@@ -5,11 +5,10 @@ use crate::memory::{self, Memory};
 use crate::node::{self, Form};
 use crate::numbers::{harmonic_bound, median};
 use crate::report::{Goal, Report, Row};
+use crate::rows::Written;
 use crate::run::Runs;
 use crate::stand::{Database, Stand};
 use crate::{drain, rows, start, versions, worker};
-
-const DATABASES: [Database; 2] = [Database::Postgres, Database::Sqlite];
 
 /// How often a worker is started to see how long that takes: it is short, so that one hiccup counts for much.
 const STARTS: usize = 7;
@@ -45,13 +44,13 @@ impl Measured {
 
 /// Measures everything, prints the table, and writes it as JSON where that is asked for.
 pub(crate) async fn run(args: &NotificationsArgs) -> anyhow::Result<()> {
-    let stand = Stand::open(args)?;
-    let mut measured = Measured { versions: versions::versions(&stand)?, ..Measured::default() };
+    let stand = Stand::open(&args.programs)?;
+    let mut measured = Measured { versions: versions::with_peers(&stand)?, ..Measured::default() };
     for round in 1..=args.rounds {
         eprintln!("round {round} of {}", args.rounds);
-        measure_rates(&stand, &mut measured).await?;
+        measure_rates(&stand, args.notifications, &mut measured).await?;
     }
-    for database in DATABASES {
+    for database in Database::ALL {
         eprintln!("start and memory on {}", database.name());
         for _ in 0..STARTS {
             let took = start::measure(&stand, database).await?;
@@ -69,23 +68,23 @@ pub(crate) async fn run(args: &NotificationsArgs) -> anyhow::Result<()> {
 }
 
 /// One round: everything that is compared with each other is measured close together.
-async fn measure_rates(stand: &Stand<'_>, measured: &mut Measured) -> anyhow::Result<()> {
-    for database in DATABASES {
-        let (run, url) = worker::measure(stand, database).await?;
+async fn measure_rates(stand: &Stand<'_>, notifications: u64, measured: &mut Measured) -> anyhow::Result<()> {
+    for database in Database::ALL {
+        let (run, url) = worker::measure(stand, database, notifications).await?;
         eprintln!("  worker on {}: {:.0} a second", database.name(), run.per_sec());
-        let written = rows::measure(stand, database, &url, run.notifications).await?;
+        let written = rows::measure(stand, database, &url, Written::Notifications, run.items)?;
         eprintln!("  rows on {}: {:.0} a second", database.name(), written.run.per_sec());
         measured.side(database).worker.push(run);
         measured.side(database).rows.push(written.run);
         measured.versions.extend(written.versions);
     }
-    let run = drain::measure(stand).await?;
+    let run = drain::measure(stand, notifications).await?;
     eprintln!("  receive and delete: {:.0} a second", run.per_sec());
     measured.drain.push(run);
-    let run = node::measure(stand, Form::PerMessage).await?;
+    let run = node::measure(stand, Form::PerMessage, notifications).await?;
     eprintln!("  Node per message: {:.0} a second", run.per_sec());
     measured.per_message.push(run);
-    let run = node::measure(stand, Form::PerBatch).await?;
+    let run = node::measure(stand, Form::PerBatch, notifications).await?;
     eprintln!("  Node per batch: {:.0} a second", run.per_sec());
     measured.per_batch.push(run);
     Ok(())

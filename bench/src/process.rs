@@ -69,9 +69,7 @@ impl Process {
 
     /// Memory that it has in use now, in bytes.
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        resident_bytes(&status).with_context(|| format!("{path} has no VmRSS"))
+        resident_bytes_of(self.child.id())
     }
 
     /// Asks it to end and waits until it has.
@@ -93,6 +91,17 @@ impl Drop for Process {
         // It may have ended already, which is as good.
         let _ended = self.child.kill().and_then(|()| self.child.wait());
     }
+}
+
+/// Memory that this process has in use now, in bytes.
+pub(crate) fn own_resident_bytes() -> anyhow::Result<u64> {
+    resident_bytes_of(std::process::id())
+}
+
+fn resident_bytes_of(pid: u32) -> anyhow::Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    resident_bytes(&status).with_context(|| format!("{path} has no VmRSS"))
 }
 
 /// Processor time of a process, of its children that live, and of those that it has seen end.

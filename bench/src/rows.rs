@@ -1,4 +1,4 @@
-//! The second half of the limit: the same rows, written in groups of 100 by a script.
+//! The second half of the limit: the same rows, written in groups by a script.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -14,9 +14,31 @@ use crate::run::Run;
 use crate::server::Server;
 use crate::stand::{Database, Stand};
 
+/// Which of the worker's rows are written again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// All of its notifications, 100 to a transaction.
+    Notifications,
+    /// Usage events alone, 1,000 to a transaction.
+    Events,
+    /// Usage events with the hours' records and the meters that they change.
+    EventsAndRecords,
+}
+
+impl Written {
+    /// As `rows.py` takes it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Notifications => "notifications",
+            Self::Events => "events",
+            Self::EventsAndRecords => "events-and-records",
+        }
+    }
+}
+
 #[derive(Debug, Deserialize)]
-struct Written {
-    notifications: u64,
+struct Told {
+    items: u64,
     quarantined: u64,
     seconds: f64,
     cpu_seconds: f64,
@@ -31,16 +53,17 @@ pub(crate) struct Rows {
 }
 
 /// Writes what a worker left in `source`, which has to be all that it took out of the queue.
-pub(crate) async fn measure(
+pub(crate) fn measure(
     stand: &Stand<'_>,
     database: Database,
     source: &str,
+    what: Written,
     taken_in: u64,
 ) -> anyhow::Result<Rows> {
     let target = stand.fresh(database, "rows")?;
-    migrate(stand, &target).await?;
+    migrate(stand, &target)?;
     stand.server.settle()?;
-    let mut script = Script::start(stand, source, &target)?;
+    let mut script = Script::start(stand, source, &target, what)?;
     let server = stand.server_of(database);
     // By then it has read all rows, which does not count.
     script.is_ready()?;
@@ -48,11 +71,11 @@ pub(crate) async fn measure(
     let written = script.write()?;
     let after = server.map(Server::cpu).transpose()?;
     ensure!(
-        (written.notifications, written.quarantined) == (taken_in, 0),
-        "the worker has not taken {taken_in} notifications in: {written:?}"
+        (written.items, written.quarantined) == (taken_in, 0),
+        "the worker has not taken {taken_in} in: {written:?}"
     );
     let run = Run {
-        notifications: written.notifications,
+        items: written.items,
         took: Duration::from_secs_f64(written.seconds),
         cpu: Duration::from_secs_f64(written.cpu_seconds),
         server_cpu: after.zip(before).map(|(after, before)| after.saturating_sub(before)),
@@ -67,9 +90,9 @@ struct Script {
 }
 
 impl Script {
-    fn start(stand: &Stand<'_>, source: &str, target: &str) -> anyhow::Result<Self> {
-        let mut command = tied(&stand.args.programs.python);
-        command.arg(stand.args.programs.peers.join("rows.py")).args([source, target]);
+    fn start(stand: &Stand<'_>, source: &str, target: &str, what: Written) -> anyhow::Result<Self> {
+        let mut command = tied(&stand.programs.python);
+        command.arg(stand.programs.peers.join("rows.py")).args([source, target, what.word()]);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let lines = BufReader::new(process.stdout.take().context("rows.py has no output")?);
         Ok(Self { process, lines })
@@ -81,7 +104,7 @@ impl Script {
         Ok(())
     }
 
-    fn write(mut self) -> anyhow::Result<Written> {
+    fn write(mut self) -> anyhow::Result<Told> {
         // Its input's end is the word.
         drop(self.process.stdin.take());
         let line = self.line()?;
@@ -97,8 +120,6 @@ impl Script {
 }
 
 /// By the worker's own command, which wants a whole configuration.
-async fn migrate(stand: &Stand<'_>, url: &str) -> anyhow::Result<()> {
-    let simulator = stand.simulator()?;
-    Installation::new(stand.binary(), &simulator, simulator.url(), url).await?;
-    simulator.stop().await
+fn migrate(stand: &Stand<'_>, url: &str) -> anyhow::Result<()> {
+    Installation::of_seller(stand.binary(), url).map(drop)
 }

@@ -11,7 +11,8 @@ use crate::simulator::Simulator;
 /// One timed emptying of the queue, from the start of the process that does it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Run {
-    pub(crate) notifications: u64,
+    /// How many were taken in.
+    pub(crate) items: u64,
     pub(crate) took: Duration,
     /// Of the process.
     pub(crate) cpu: Duration,
@@ -26,21 +27,22 @@ impl Run {
         server: Option<&Server>,
         start: impl FnOnce() -> anyhow::Result<Process>,
     ) -> anyhow::Result<Self> {
-        let notifications = simulator.depth().await?.total();
+        let items = simulator.depth().await?.total();
         let server_before = server.map(Server::cpu).transpose()?;
         let started = Instant::now();
         let mut process = start()?;
-        simulator.deleted(notifications, &mut process).await?;
+        simulator.deleted(items, &mut process).await?;
         let took = started.elapsed();
         let cpu = process.cpu()?;
         let server_after = server.map(Server::cpu).transpose()?;
         process.stop().await?;
         let server_cpu = server_after.zip(server_before).map(|(after, before)| after.saturating_sub(before));
-        Ok(Self { notifications, took, cpu, server_cpu })
+        Ok(Self { items, took, cpu, server_cpu })
     }
 
+    /// How many a second.
     pub(crate) fn per_sec(&self) -> f64 {
-        number(self.notifications) / self.took.as_secs_f64()
+        number(self.items) / self.took.as_secs_f64()
     }
 
     fn cpu_micros(&self) -> f64 {
@@ -48,7 +50,7 @@ impl Run {
     }
 
     fn micros_each(&self, time: Duration) -> f64 {
-        time.as_secs_f64() * 1e6 / number(self.notifications)
+        time.as_secs_f64() * 1e6 / number(self.items)
     }
 }
 
@@ -83,7 +85,7 @@ mod tests {
 
     fn run(took_ms: u64) -> Run {
         Run {
-            notifications: 1_000,
+            items: 1_000,
             took: Duration::from_millis(took_ms),
             cpu: Duration::from_millis(50),
             server_cpu: Some(Duration::from_millis(20)),

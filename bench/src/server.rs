@@ -42,8 +42,28 @@ impl Server {
         family_cpu(self.postmaster)
     }
 
+    /// Lets it learn what a database holds.
+    pub(crate) fn analyze(&self, name: &str) -> anyhow::Result<()> {
+        self.sql_in(name, "VACUUM ANALYZE").map(drop)
+    }
+
+    /// How many rows of a table were read so far, by whatever means.
+    pub(crate) async fn rows_read(&self, name: &str, table: &str) -> anyhow::Result<u64> {
+        let statement = format!(
+            "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables \
+             WHERE relname = '{table}'"
+        );
+        // A session that has become idle tells of what it read ten seconds later.
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        Ok(self.sql_in(name, &statement)?.trim().parse()?)
+    }
+
     fn sql(&self, statement: &str) -> anyhow::Result<String> {
-        let url = self.cluster.url("postgres");
+        self.sql_in("postgres", statement)
+    }
+
+    fn sql_in(&self, name: &str, statement: &str) -> anyhow::Result<String> {
+        let url = self.cluster.url(name);
         let options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"];
         capture(Command::new("psql").args(options).args(["--dbname", &url, "--command", statement]))
     }

@@ -6,9 +6,11 @@ use anyhow::{Context, ensure};
 use reqwest::{Client, Response};
 use serde::Deserialize;
 use serde_json::json;
+use stallkeeper_lifecycle::Timestamp;
 use tokio::time::Instant;
 
 use crate::process::{Process, tied};
+use crate::seller::parse;
 
 const QUEUE: &str = "stallkeeper";
 const ACCOUNT: &str = "123456789012";
@@ -33,6 +35,48 @@ pub(crate) struct Depth {
     in_flight: u64,
     delayed: u64,
     pub(crate) deleted: u64,
+}
+
+/// What metering calls came to, as far as it matters here.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct MeteringCounts {
+    pub(crate) calls: u64,
+    pub(crate) refused: u64,
+    pub(crate) records: u64,
+    pub(crate) success: u64,
+    pub(crate) after_end: u64,
+}
+
+/// All bills together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bill {
+    pub(crate) entries: u64,
+    pub(crate) quantity: i64,
+    /// When the first record was taken, and the last.
+    pub(crate) first_at: Option<Timestamp>,
+    pub(crate) last_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Clock {
+    now: String,
+}
+
+#[derive(Deserialize)]
+struct Calls {
+    counts: MeteringCounts,
+}
+
+#[derive(Deserialize)]
+struct BillPage {
+    entries: Vec<BillEntry>,
+    next: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct BillEntry {
+    quantity: i64,
+    taken_at: String,
 }
 
 #[derive(Deserialize)]
@@ -128,6 +172,53 @@ impl Simulator {
             consumer.ensure_running()?;
             ensure!(Instant::now() < deadline, "the queue is not emptied: {depth:?}");
             tokio::time::sleep(PROBE_EVERY).await;
+        }
+    }
+
+    /// The marketplace's time.
+    pub(crate) async fn clock(&self) -> anyhow::Result<Timestamp> {
+        let answer = self.http.get(format!("{}/control/clock", self.url)).send().await?;
+        parse(&accepted(answer).await?.json::<Clock>().await?.now)
+    }
+
+    /// Moves it on; whoever follows has come along when this answers.
+    pub(crate) async fn set_clock(&self, to: Timestamp) -> anyhow::Result<()> {
+        let to = json!({ "set": to.to_string() });
+        let answer = self.http.post(format!("{}/control/clock", self.url)).json(&to).send().await?;
+        accepted(answer).await.map(drop)
+    }
+
+    /// That many buyers do the same, one after the other.
+    pub(crate) async fn act_all(&self, act: &str, product: &str, buyers: u64) -> anyhow::Result<()> {
+        for buyer in 0..buyers {
+            let act = json!({ "act": act, "buyer": format!("buyer-{buyer}"), "product": product });
+            let call = self.http.post(format!("{}/control/acts", self.url)).json(&act);
+            accepted(call.send().await?).await?.bytes().await?;
+        }
+        Ok(())
+    }
+
+    /// What all metering calls came to.
+    pub(crate) async fn metering_counts(&self) -> anyhow::Result<MeteringCounts> {
+        let answer = self.http.get(format!("{}/control/metering/calls?limit=1", self.url)).send().await?;
+        Ok(accepted(answer).await?.json::<Calls>().await?.counts)
+    }
+
+    /// All bills together.
+    pub(crate) async fn bill(&self) -> anyhow::Result<Bill> {
+        let (mut bill, mut after) = (Bill::default(), 0);
+        loop {
+            let url = format!("{}/control/bill?limit=10000&after={after}", self.url);
+            let page: BillPage = accepted(self.http.get(url).send().await?).await?.json().await?;
+            for entry in &page.entries {
+                let at = parse(&entry.taken_at)?;
+                bill.entries += 1;
+                bill.quantity += entry.quantity;
+                bill.first_at = Some(bill.first_at.map_or(at, |first| first.min(at)));
+                bill.last_at = Some(bill.last_at.map_or(at, |last| last.max(at)));
+            }
+            let Some(next) = page.next else { return Ok(bill) };
+            after = next;
         }
     }
 

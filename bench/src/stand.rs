@@ -2,7 +2,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::cli::NotificationsArgs;
+use crate::cli::Programs;
 use crate::server::Server;
 use crate::simulator::Simulator;
 
@@ -12,7 +12,7 @@ const SEED: u64 = 7;
 /// What all measurements have in common; each of them makes its own simulator and databases.
 #[derive(Debug)]
 pub(crate) struct Stand<'args> {
-    pub(crate) args: &'args NotificationsArgs,
+    pub(crate) programs: &'args Programs,
     pub(crate) server: Server,
     folder: TempDir,
 }
@@ -25,6 +25,9 @@ pub(crate) enum Database {
 }
 
 impl Database {
+    /// Both, in the order in which they are measured.
+    pub(crate) const ALL: [Self; 2] = [Self::Postgres, Self::Sqlite];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Postgres => "Postgres",
@@ -34,12 +37,12 @@ impl Database {
 }
 
 impl<'args> Stand<'args> {
-    pub(crate) fn open(args: &'args NotificationsArgs) -> anyhow::Result<Self> {
-        Ok(Self { args, server: Server::start()?, folder: tempfile::tempdir()? })
+    pub(crate) fn open(programs: &'args Programs) -> anyhow::Result<Self> {
+        Ok(Self { programs, server: Server::start()?, folder: tempfile::tempdir()? })
     }
 
     pub(crate) fn binary(&self) -> &Path {
-        &self.args.programs.binary
+        &self.programs.binary
     }
 
     /// For logs and the like.
@@ -52,10 +55,10 @@ impl<'args> Stand<'args> {
         Simulator::start(self.binary(), self.folder())
     }
 
-    /// A simulator whose queue is full.
-    pub(crate) async fn loaded_simulator(&self) -> anyhow::Result<Simulator> {
+    /// A simulator with so many notifications in its queue.
+    pub(crate) async fn loaded_simulator(&self, notifications: u64) -> anyhow::Result<Simulator> {
         let simulator = self.simulator()?;
-        simulator.preload(self.args.notifications, SEED).await?;
+        simulator.preload(notifications, SEED).await?;
         Ok(simulator)
     }
 

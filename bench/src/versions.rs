@@ -6,17 +6,22 @@ use crate::node;
 use crate::process::capture;
 use crate::stand::Stand;
 
+/// The same, and what the Node peer is made of.
+pub(crate) fn with_peers(stand: &Stand<'_>) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut versions = versions(stand)?;
+    versions.extend(node::versions(stand)?);
+    Ok(versions)
+}
+
 /// What the measurements were made with, but for what `rows.py` tells itself.
 pub(crate) fn versions(stand: &Stand<'_>) -> anyhow::Result<BTreeMap<String, String>> {
-    let mut versions = BTreeMap::from([
+    Ok(BTreeMap::from([
         ("rustc".to_owned(), capture(Command::new("rustc").arg("--version"))?.trim().to_owned()),
         ("Postgres".to_owned(), stand.server.version()?),
         ("kernel".to_owned(), fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned()),
         ("processors".to_owned(), processors()?),
         ("stallkeeper".to_owned(), capture(Command::new(stand.binary()).arg("--version"))?.trim().to_owned()),
-    ]);
-    versions.extend(node::versions(stand)?);
-    Ok(versions)
+    ]))
 }
 
 /// How many, and of what kind.

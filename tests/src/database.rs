@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{
-    AssertSqlSafe, Connection, Database as Driver, Decode, PgConnection, Row, SqliteConnection, Type,
+    AssertSqlSafe, Connection, Database as Driver, Decode, Executor, PgConnection, Row, SqliteConnection,
+    Type,
 };
 use tempfile::TempDir;
 
@@ -60,6 +61,15 @@ impl Database {
                 texts(&rows.unwrap_or_else(|error| panic!("`{select}` failed: {error}")))
             }
         }
+    }
+
+    /// Locks a table of a database on Postgres against everybody, until what this gives is dropped.
+    pub async fn lock(&self, table: &str) -> PgConnection {
+        let mut connection = PgConnection::connect(&self.url()).await.expect("only Postgres has such locks");
+        let lock = format!("BEGIN; LOCK TABLE {table}");
+        let locked = connection.execute(sqlx::raw_sql(AssertSqlSafe(lock))).await;
+        locked.unwrap_or_else(|error| panic!("{table} is not locked: {error}"));
+        connection
     }
 
     /// How many rows a table has, or those that a condition is true of: `history WHERE word = 'ended'`.

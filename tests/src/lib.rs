@@ -6,31 +6,43 @@
     reason = "a test that cannot be set up must fail at once and in words"
 )]
 
+mod app;
+mod bill;
 mod certificate_server;
 mod certificates;
 pub mod chaos;
 mod database;
 mod envelope;
 mod eventually;
+mod ledger;
+mod market;
+mod metered;
 mod moto;
 mod postgres;
 mod python;
 mod sales;
 mod stall;
+mod tap;
 mod worker;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub use app::{Answer, App};
+pub use bill::{BillEntry, MeteringCalls};
 pub use certificate_server::CertificateServer;
 pub use certificates::{Authority, Digest, SigningKey};
 pub use database::Database;
 pub use envelope::Envelope;
 pub use eventually::eventually;
+pub use ledger::{Ledger, LedgerRecord};
+pub use market::Market;
+pub use metered::{Buyer, MeteredStall};
 pub use moto::{Depth, Moto, Queue, Topics, action_body};
 pub use postgres::{PrivatePostgres, TestDatabase};
 pub use python::run_pinned;
 pub use sales::Sales;
 pub use stall::{Product, Stall};
+pub use tap::{HeldAnswer, Tap};
 pub use worker::{Finished, Installation, Problem, Worker};
 
 /// A name that no other test of this or another running process uses.

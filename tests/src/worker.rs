@@ -91,11 +91,17 @@ impl Installation {
 
     /// Starts `stallkeeper run` without waiting for it, on ports of its own.
     pub fn start(&self) -> Worker {
+        self.start_with(&[])
+    }
+
+    /// The same with further arguments of `run`, such as `--dry-run`.
+    pub fn start_with(&self, args: &[&str]) -> Worker {
         let port = || free_port().expect("no port is free");
         let (internal, public) = (format!("127.0.0.1:{}", port()), format!("127.0.0.1:{}", port()));
         let log = self.folder.path().join(format!("worker-{internal}.log"));
         let output = File::create(&log).expect("cannot write the worker's log");
         let mut command = self.command(&["run"]);
+        command.args(args);
         command.env("STALLKEEPER_INTERNAL_LISTEN", &internal).env("STALLKEEPER_PUBLIC_LISTEN", &public);
         command.stdout(output.try_clone().expect("cannot share the log")).stderr(output);
         let process = command.spawn().expect("cannot start the worker");

@@ -1,7 +1,7 @@
 //! Speed: builds what is measured and what it is measured beside, and hands over to `stallkeeper-bench`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
@@ -17,8 +17,15 @@ pub(crate) fn run(tree: &Tree, args: &[String]) -> Result<ExitCode> {
     setup::run(tree)?;
     build(tree)?;
     let peers = tree.root().join("bench/peers");
-    install_node_packages(&peers)?;
-    let python = install_python_packages(tree, &peers)?;
+    let measures = |what: &str| args.first().is_some_and(|first| first == what);
+    if measures("notifications") {
+        install_node_packages(&peers)?;
+    }
+    let venv = tree.target().join("bench-venv");
+    let python = venv.join("bin/python");
+    if measures("notifications") || measures("usage") {
+        install_python_packages(&peers, &venv)?;
+    }
     let release = tree.target().join("release");
     let status = tied(release.join("stallkeeper-bench"))
         .args(args)
@@ -54,19 +61,17 @@ fn install_node_packages(peers: &Path) -> Result<()> {
     fs::write(&installed, lock).context("cannot mark the packages as installed")
 }
 
-/// Into an environment of their own, unless it is there already; gives its Python.
-fn install_python_packages(tree: &Tree, peers: &Path) -> Result<PathBuf> {
+/// Into an environment of their own, unless it is there already.
+fn install_python_packages(peers: &Path, venv: &Path) -> Result<()> {
     let requirements = peers.join("requirements.txt");
-    let venv = tree.target().join("bench-venv");
     let (python, installed) = (venv.join("bin/python"), venv.join("installed.txt"));
     let pins = fs::read(&requirements).context("cannot read the bench's requirements.txt")?;
     if fs::read(&installed).is_ok_and(|before| before == pins) {
-        return Ok(python);
+        return Ok(());
     }
     println!("installing what rows.py needs into {}", venv.display());
-    capture(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    capture(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
     let options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
     capture(Command::new(&python).args(options).arg("--requirement").arg(&requirements))?;
-    fs::write(&installed, pins).context("cannot mark the virtual environment as ready")?;
-    Ok(python)
+    fs::write(&installed, pins).context("cannot mark the virtual environment as ready")
 }

@@ -11,6 +11,7 @@ mod prepare;
 mod program;
 mod services;
 mod setup;
+mod simulate;
 mod template;
 mod test;
 mod tree;
@@ -31,9 +32,15 @@ usage: cargo xtask <chore>
   fuzz [--minutes N]       run every fuzz target for N minutes (10)
   bite [name…]             plant each bug of xtask/bites and expect its tests to find it
   bench notifications […]  measure the worker's speed beside its limit and its peers (--help tells more)
+  bench usage […]          measure how fast usage is taken in, beside the database alone
+  bench final-hour […]     let many subscriptions end at once, and count calls and records
+  bench close […]          close a full hour, with and without history behind it
   chaos [--notifications N] [--kills N] [--restarts N] [--workers N] [--seed S]
                            run workers through kills, restarts, faults and clock jumps, and hold
                            the outcome against the simulator's books
+  simulate [--seeds N] [--from N] [--seed N] [--database sqlite|postgres] [--at-least N]
+                           tell the stories of many seeds and hold the ledger against the bills;
+                           a story that goes wrong is shortened and printed, and --seed tells it again
   image                    build the container image without a registry, try it and print its size";
 
 /// Runs the chore that the arguments name; the exit status is 1 when it failed, and 2 for bad usage.
@@ -68,6 +75,7 @@ enum Chore {
     Bite { names: Vec<String> },
     Bench { args: Vec<String> },
     Chaos { args: Vec<String> },
+    Simulate { args: Vec<String> },
     Image,
 }
 
@@ -88,8 +96,11 @@ impl Chore {
                 Self::Fuzz { minutes: minutes.parse().context("--minutes takes a whole number")? }
             }
             ("bite", names) => Self::Bite { names: owned(names) },
-            ("bench", args @ ["notifications", ..]) => Self::Bench { args: owned(args) },
+            ("bench", args @ ["notifications" | "usage" | "final-hour" | "close", ..]) => {
+                Self::Bench { args: owned(args) }
+            }
             ("chaos", args) => Self::Chaos { args: owned(args) },
+            ("simulate", args) => Self::Simulate { args: owned(args) },
             ("image", []) => Self::Image,
             _ => bail!("unknown chore or arguments: {chore} {}", rest.join(" ")),
         })
@@ -105,6 +116,7 @@ impl Chore {
             Self::Bite { names } => bite::run(tree, names)?,
             Self::Bench { args } => return bench::run(tree, args),
             Self::Chaos { args } => return chaos::run(tree, args),
+            Self::Simulate { args } => return simulate::run(tree, args),
             Self::Image => image::run(tree)?,
         }
         Ok(ExitCode::SUCCESS)

@@ -127,6 +127,11 @@ impl AwsError {
         }
     }
 
+    /// Whether a code says that there were too many calls.
+    pub(crate) fn is_throttling(code: &str) -> bool {
+        matches!(class_of(code), Class::Throttled)
+    }
+
     /// Names an SDK error.
     pub(crate) fn from_sdk<E>(action: &'static str, resource: &str, error: SdkError<E, HttpResponse>) -> Self
     where
@@ -197,6 +202,12 @@ fn class_of(code: &str) -> Class {
     }
 }
 
-fn has_credentials_error(error: &(dyn StdError + 'static)) -> bool {
+/// An error with its causes, in one line.
+pub(crate) fn error_words(error: &(dyn StdError + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+pub(crate) fn has_credentials_error(error: &(dyn StdError + 'static)) -> bool {
     std::iter::successors(Some(error), |error| (*error).source()).any(<dyn StdError>::is::<CredentialsError>)
 }

@@ -4,6 +4,8 @@ mod arn;
 mod clock;
 mod error;
 mod inspect;
+mod metering;
+mod metering_error;
 mod policy;
 mod policy_check;
 mod profile;
@@ -17,6 +19,7 @@ pub use inspect::{
     CredentialsFacts, Inspection, QueueFacts, QueueWarning, RawDelivery, SubscriptionFinding,
     TopicInspection, credentials, inspect,
 };
+pub use metering::MeteringClient;
 pub use policy::{Merged, PolicyChange, PolicyError, Senders, merge};
 pub use policy_check::{PolicyGap, check};
 pub use profile::{Account, CredentialsSource, Endpoints, Partition, sdk_config, sns_client, sqs_client};

@@ -17,6 +17,8 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(35);
 /// Above the 20 s for which a receive may wait, so that a long poll is never cut by its own client.
 const SQS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 const SQS_OPERATION_TIMEOUT: Duration = Duration::from_secs(95);
+/// One call is one attempt: whoever meters stores each attempt before it is made, and makes the next itself.
+const METERING_TIMEOUT: Duration = Duration::from_secs(20);
 const ATTEMPTS_MAX: u32 = 3;
 /// Shown in the seller's `CloudTrail` beside each call made under an assumed role.
 const SESSION_NAME: &str = "stallkeeper";
@@ -89,6 +91,8 @@ pub struct Endpoints {
     pub sqs: Option<String>,
     /// Base URL that SNS calls go to.
     pub sns: Option<String>,
+    /// Base URL that metering calls go to.
+    pub metering: Option<String>,
 }
 
 /// How one marketplace's AWS account is reached.
@@ -174,6 +178,24 @@ pub fn sns_client(config: &SdkConfig, account: &Account) -> aws_sdk_sns::Client 
     aws_sdk_sns::Client::from_conf(builder.build())
 }
 
+/// A client of the Marketplace Metering Service in `region`, which makes one attempt per call.
+///
+/// The region is pinned by the caller, as the service knows of no record that was sent to another.
+pub(crate) fn metering_client(
+    config: &SdkConfig,
+    account: &Account,
+    region: &str,
+) -> aws_sdk_marketplacemetering::Client {
+    let mut builder = aws_sdk_marketplacemetering::config::Builder::from(config)
+        .region(Region::new(region.to_owned()))
+        .timeout_config(timeouts(METERING_TIMEOUT, METERING_TIMEOUT))
+        .retry_config(RetryConfig::disabled());
+    if let Some(url) = &account.endpoints.metering {
+        builder = builder.endpoint_url(url);
+    }
+    aws_sdk_marketplacemetering::Client::from_conf(builder.build())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +214,18 @@ mod tests {
         let client = sqs_client(&config, &account);
         let attempt = client.config().timeout_config().unwrap().operation_attempt_timeout().unwrap();
         assert!(attempt > Duration::from_secs(20), "{attempt:?}");
+    }
+
+    #[tokio::test]
+    async fn a_metering_call_is_one_attempt_of_twenty_seconds_in_its_own_region() {
+        let account = account(CredentialsSource::Simulated);
+        let config = sdk_config(&account).await;
+        let client = metering_client(&config, &account, "cn-northwest-1");
+        let timeouts = client.config().timeout_config().unwrap();
+        assert_eq!(timeouts.connect_timeout(), Some(Duration::from_secs(3)));
+        assert_eq!(timeouts.operation_timeout(), Some(Duration::from_secs(20)));
+        assert_eq!(client.config().retry_config().unwrap().max_attempts(), 1);
+        assert_eq!(client.config().region().unwrap().as_ref(), "cn-northwest-1");
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! What AWS answers, as found on the wire, and what it becomes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be prepared fails")]
 
+#[expect(dead_code, reason = "the answers of other services are for other tests")]
 mod fake_service;
 
 use std::time::Duration;
@@ -43,7 +44,7 @@ fn account(sqs: &str, sns: &str) -> Account {
     Account {
         region: "us-east-1".to_owned(),
         credentials: CredentialsSource::StandardChain,
-        endpoints: Endpoints { sqs: Some(sqs.to_owned()), sns: Some(sns.to_owned()) },
+        endpoints: Endpoints { sqs: Some(sqs.to_owned()), sns: Some(sns.to_owned()), ..Endpoints::default() },
     }
 }
 

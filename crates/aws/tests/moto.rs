@@ -56,7 +56,7 @@ fn clients() -> (aws_sdk_sqs::Client, aws_sdk_sns::Client) {
     let account = Account {
         region: "us-east-1".to_owned(),
         credentials: CredentialsSource::StandardChain,
-        endpoints: Endpoints { sqs: Some(url.clone()), sns: Some(url) },
+        endpoints: Endpoints { sqs: Some(url.clone()), sns: Some(url), ..Endpoints::default() },
     };
     (sqs_client(&config, &account), sns_client(&config, &account))
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgreementId, EventId, OfferId, PlanId, Timestamp};
+use crate::{AccountId, AgreementId, EventId, LicenseArn, OfferId, PlanId, Timestamp};
 
 /// How far ahead of the wall clock a fact's time may lie; what is later is quarantined, as it would
 /// outrank every true fact until its time came.
@@ -78,6 +78,15 @@ impl Position {
     }
 }
 
+/// A license and the account that it was granted to: what usage is reported under.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Licensee {
+    /// The license, as the marketplace's calls take it.
+    pub license_arn: LicenseArn,
+    /// The buyer's account.
+    pub account: AccountId,
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -104,6 +113,9 @@ pub enum FactKind {
         offer: Option<OfferId>,
         /// Joins the license to its agreement.
         agreement: Option<AgreementId>,
+        /// Whom the license was granted to, as the event says it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        licensee: Option<Licensee>,
     },
     /// A look-up found a license provisioned whose `License Updated` followed an end.
     ///

@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::standing::FINAL_WINDOW;
 use crate::{
-    AgreementEnd, AgreementId, Anomaly, End, Entry, Fact, FactKind, FactLog, Flag, InstanceStatus, OfferId,
-    Period, Plan, Standing, SuspendReason, Timestamp, Trial,
+    AgreementEnd, AgreementId, Anomaly, End, Entry, Fact, FactKind, FactLog, Flag, InstanceStatus, Licensee,
+    OfferId, Period, Plan, Standing, SuspendReason, Timestamp, Trial,
 };
 
 /// What a sorted list of facts comes to.
@@ -17,6 +17,9 @@ pub struct Folded {
     pub advisory: Advisory,
     /// The agreement that the newest license event named.
     pub agreement: Option<AgreementId>,
+    /// Whom the license was granted to, as the newest license event said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licensee: Option<Licensee>,
     /// When the marketplace last said that entitlements changed.
     pub entitlements_changed_at: Option<Timestamp>,
 }
@@ -62,8 +65,9 @@ pub fn step(before: Folded, fact: &Fact) -> (Folded, Option<Anomaly>) {
         FactKind::SubscribeFail => subscribe_fail(standing, at),
         FactKind::UnsubscribePending => unsubscribe_pending(standing, &mut periods),
         FactKind::UnsubscribeSuccess => unsubscribe_success(standing, at),
-        FactKind::LicenseUpdated { offer, agreement } => {
+        FactKind::LicenseUpdated { offer, agreement, licensee } => {
             after.agreement = agreement.clone().or(after.agreement);
+            after.licensee = licensee.clone().or(after.licensee);
             license_updated(standing, &mut periods, offer.as_ref())
         }
         FactKind::LicenseConfirmed { offer, agreement } => {

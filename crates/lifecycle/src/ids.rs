@@ -128,6 +128,14 @@ text_id!(
     LicenseId, "license id", Opaque
 );
 text_id!(
+    /// An AWS `LicenseArn`, as calls take it.
+    LicenseArn, "license arn", Opaque
+);
+text_id!(
+    /// A buyer's AWS account (`CustomerAWSAccountId`), twelve digits as a rule.
+    AccountId, "account id", Opaque
+);
+text_id!(
     /// An AWS agreement (`agmt-…`).
     AgreementId, "agreement id", Opaque
 );

@@ -17,13 +17,13 @@ pub use anomaly::{Anomaly, Flag};
 pub use decision::{Change, Decision, Step, StepOutcome, decide};
 pub use diff::{Announced, Announcement, Effect, ReconcileReason, diff};
 pub use fact::{
-    AgreementEnd, AgreementIntent, Fact, FactKind, InstanceStatus, MAX_CLOCK_LEAD, Notice, Plan, Position,
-    Trial,
+    AgreementEnd, AgreementIntent, Fact, FactKind, InstanceStatus, Licensee, MAX_CLOCK_LEAD, Notice, Plan,
+    Position, Trial,
 };
 pub use fold::{Advisory, Folded, fold, step};
 pub use ids::{
-    AgreementId, CustomerId, EventId, Holder, IdError, InstanceId, LicenseCode, LicenseId, MarketplaceName,
-    OfferId, PlanId, ProductCode, SubscriptionKey, TenantId, UserId,
+    AccountId, AgreementId, CustomerId, EventId, Holder, IdError, InstanceId, LicenseArn, LicenseCode,
+    LicenseId, MarketplaceName, OfferId, PlanId, ProductCode, SubscriptionKey, TenantId, UserId,
 };
 pub use log::{Base, FACTS_MAX, FactLog, Inserted, KEPT};
 pub use snapshot::{ENTITLEMENTS_MAX, Entitlement, Snapshot, Snapshots};

@@ -235,7 +235,7 @@ fn success() -> FactKind {
 }
 
 fn license_updated() -> FactKind {
-    FactKind::LicenseUpdated { offer: Some("offer-new".parse().unwrap()), agreement: None }
+    FactKind::LicenseUpdated { offer: Some("offer-new".parse().unwrap()), agreement: None, licensee: None }
 }
 
 fn license_confirmed() -> FactKind {

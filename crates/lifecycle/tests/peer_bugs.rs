@@ -44,7 +44,7 @@ fn a_registration_that_completes_after_the_success_is_announced() {
 #[test]
 fn a_cancellation_that_arrives_before_the_creation_leaves_nothing_active() {
     let cancelled = FactKind::AgreementEnded(AgreementEnd::Cancelled);
-    let license = FactKind::LicenseUpdated { offer: None, agreement: None };
+    let license = FactKind::LicenseUpdated { offer: None, agreement: None, licensee: None };
     let buyer = heard(buyer().registers(), 50, 60, cancelled);
     let buyer = heard(buyer, 10, 61, license);
     assert!(buyer.subscription.reported.is_empty(), "nothing is missing any more");

@@ -104,7 +104,7 @@ fn updated() -> FactKind {
 }
 
 fn license() -> FactKind {
-    FactKind::LicenseUpdated { offer: None, agreement: Some("agmt-1".parse().unwrap()) }
+    FactKind::LicenseUpdated { offer: None, agreement: Some("agmt-1".parse().unwrap()), licensee: None }
 }
 
 fn confirmed() -> FactKind {

@@ -1,12 +1,12 @@
 use serde_json::Value;
 use stallkeeper_lifecycle::{
-    AgreementEnd, AgreementId, AgreementIntent, Fact, FactKind, Holder, Notice, OfferId, ProductCode,
-    SubscriptionKey,
+    AgreementEnd, AgreementId, AgreementIntent, Fact, FactKind, Holder, Licensee, Notice, OfferId,
+    ProductCode, SubscriptionKey,
 };
 
 use crate::feed::Feed;
 use crate::fields::Fields;
-use crate::license::license_id;
+use crate::license::{license_arn, license_id};
 use crate::notification::{Notification, Read, Source};
 use crate::refusal::{Refusal, excerpt};
 
@@ -130,20 +130,29 @@ fn of_license(event: &LicenseEvent, detail: Fields<'_>, feed: &Feed) -> Result<S
     if !feed.products().contains(&product) {
         return Err(Refusal::UnknownProduct { product });
     }
-    let license = license_id(detail.object("detail.license")?.text("detail.license.arn")?)?;
+    let arn = detail.object("detail.license")?.text("detail.license.arn")?;
+    let license = license_id(arn)?;
     let agreement = match detail.optional_object("detail.agreement")? {
         Some(agreement) => agreement.optional_id("detail.agreement.id")?,
         None => None,
     };
     let kind = match event {
         LicenseEvent::Updated => {
-            FactKind::LicenseUpdated { offer: offer(detail)?, agreement: agreement.clone() }
+            let licensee = licensee(arn, detail)?;
+            FactKind::LicenseUpdated { offer: offer(detail)?, agreement: agreement.clone(), licensee }
         }
         LicenseEvent::Deprovisioned => FactKind::LicenseDeprovisioned,
     };
     let marketplace = feed.marketplace().clone();
     let subject = SubscriptionKey { marketplace, product, holder: Holder::License(license) };
     Ok((subject, agreement, kind))
+}
+
+/// Whom a license was granted to, where the event says so.
+fn licensee(arn: &str, detail: Fields<'_>) -> Result<Option<Licensee>, Refusal> {
+    let Some(acceptor) = detail.optional_object("detail.acceptor")? else { return Ok(None) };
+    let Some(account) = acceptor.optional_id("detail.acceptor.accountId")? else { return Ok(None) };
+    Ok(Some(Licensee { license_arn: license_arn(arn)?, account }))
 }
 
 /// AWS prints offers with and without `offer-` in front; they are kept as they come.

@@ -1,4 +1,4 @@
-use stallkeeper_lifecycle::LicenseId;
+use stallkeeper_lifecycle::{LicenseArn, LicenseId};
 
 use crate::refusal::{Refusal, excerpt};
 
@@ -19,4 +19,50 @@ pub fn license_id(arn: &str) -> Result<LicenseId, Refusal> {
         return Err(refused());
     }
     id.parse().map_err(|_| refused())
+}
+
+/// A license's ARN as calls take it, whichever spelling it has: `arn:aws:license-manager::<account>:license:l-…`.
+///
+/// That is how AWS' code samples for `BatchMeterUsage` write it; events leave out the leading `arn:` and the
+/// word `license`, and name a region, and a call that names a license so is refused as a whole.
+/// What has none of the known spellings is left as it is, but for the `arn:`.
+///
+/// # Errors
+/// Text that does not end in a license's id.
+pub(crate) fn license_arn(arn: &str) -> Result<LicenseArn, Refusal> {
+    let id = license_id(arn)?;
+    let arn = arn.trim();
+    let bare = arn.strip_prefix("arn:").unwrap_or(arn);
+    let mut parts = bare.split(':');
+    let spelled = match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(partition), Some("license-manager"), Some(_region), Some(account)) => {
+            format!("arn:{partition}:license-manager::{account}:license:{id}")
+        }
+        _ => format!("arn:{bare}"),
+    };
+    spelled.parse().map_err(|source| Refusal::BadId { field: "detail.license.arn", source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_becomes_the_one_that_calls_take() {
+        for arn in [
+            "aws:license-manager:us-east-1:294406891311:l-1",
+            "arn:aws:license-manager:us-east-1:294406891311:l-1",
+            "arn:aws:license-manager::294406891311:license:l-1",
+            "arn:aws:license-manager::294406891311:license/l-1",
+        ] {
+            let spelled = license_arn(arn).unwrap();
+            assert_eq!(spelled.as_str(), "arn:aws:license-manager::294406891311:license:l-1", "{arn}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_spelling_is_left_as_it_is() {
+        assert_eq!(license_arn("aws:licenses:l-1").unwrap().as_str(), "arn:aws:licenses:l-1");
+        assert!(license_arn("aws:license-manager:us-east-1:294406891311:x-1").is_err());
+    }
 }

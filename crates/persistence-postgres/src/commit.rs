@@ -5,7 +5,7 @@ use sqlx::Postgres;
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 use stallkeeper_persistence::{
     Actor, CommitStore, HistoryEntry, InboxEntry, InboxKey, NewJob, QuarantineEntry, QuarantineKey, Settled,
-    StoreError, SubscriptionRecord, Transaction,
+    StoreError, SubscriptionRecord, Transaction, Work,
 };
 
 use crate::error::{bounded, store_error};
@@ -13,7 +13,8 @@ use crate::{PostgresStore, history, inbox, job, quarantine, subscription};
 
 #[async_trait]
 impl CommitStore for PostgresStore {
-    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
+    /// Several transactions write at once here, so it does not matter what each is for.
+    async fn begin(&self, _work: Work) -> Result<Box<dyn Transaction>, StoreError> {
         let transaction = self.bounded(async { self.pool.begin().await.map_err(store_error) }).await?;
         Ok(Box::new(PostgresTransaction { transaction, patience: self.options.patience() }))
     }
@@ -27,9 +28,9 @@ impl CommitStore for PostgresStore {
 }
 
 /// One transaction at READ COMMITTED; each statement sees what others committed before it.
-struct PostgresTransaction {
-    transaction: sqlx::Transaction<'static, Postgres>,
-    patience: Duration,
+pub(crate) struct PostgresTransaction {
+    pub(crate) transaction: sqlx::Transaction<'static, Postgres>,
+    pub(crate) patience: Duration,
 }
 
 #[async_trait]

@@ -11,6 +11,7 @@ mod migrate;
 mod moment;
 mod quarantine;
 mod subscription;
+mod usage;
 
 pub use connect::{ConnectError, Options, PostgresStore};
 pub use migrate::MigrateError;

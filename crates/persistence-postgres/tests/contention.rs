@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
-use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
+use stallkeeper_ledger::Meter;
+use stallkeeper_lifecycle::{SubscriptionKey, TenantId, Timestamp};
 use stallkeeper_persistence::contract::contention::contend;
-use stallkeeper_persistence::{CommitStore, InboxEntry, InboxKey, Store};
+use stallkeeper_persistence::contract::usage_contention;
+use stallkeeper_persistence::usage::{MeterRow, MeterSelection};
+use stallkeeper_persistence::{CommitStore, InboxEntry, InboxKey, Store, Work};
 use stallkeeper_persistence_postgres::PostgresStore;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::task::JoinSet;
@@ -41,19 +44,41 @@ async fn three_pools_apply_each_of_100_000_facts_once_and_no_deadlock_surfaces()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_pools_that_meter_the_same_subscriptions_count_each_unit_once_and_never_deadlock() {
+    let opened = open().await;
+    let url = opened.database.url();
+    let pools = [opened.store.clone(), connect(&url).await, connect(&url).await];
+    let (over, is_over) = oneshot::channel();
+    let watched = watch_lock_waits(opened.database.connect().await, is_over);
+    let began = Instant::now();
+    let contended = async {
+        let report =
+            usage_contention::contend(pools.clone().map(|pool| Arc::new(pool) as Arc<dyn Store>)).await;
+        over.send(()).unwrap();
+        report
+    };
+    let (report, waits) = tokio::join!(contended, watched);
+    println!("{report:?} with {waits} lock waits seen, in {:?}", began.elapsed());
+    assert!(report.known > 500 && report.sent > 50, "too little happened: {report:?}");
+    assert!(waits > 0, "the pools never waited for each other, so nothing was tested");
+    let deadlocks = deadlocks(&pools, opened.database.connect().await).await;
+    assert_eq!(deadlocks, 0, "one lock order leaves no room for them");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn subscriptions_are_locked_in_the_order_of_their_keys() {
     let opened = open().await;
     let keys: Vec<SubscriptionKey> =
         (0..9).map(|number| format!("aws/prod-1/customer/{number}").parse().unwrap()).collect();
     // In the table they stand the other way round.
     for key in keys.iter().rev() {
-        let mut transaction = opened.store.begin().await.unwrap();
+        let mut transaction = opened.store.begin(Work::Notifications).await.unwrap();
         transaction.place(std::slice::from_ref(key), NOON).await.unwrap();
         transaction.commit().await.unwrap();
     }
-    let mut in_the_way = opened.store.begin().await.unwrap();
+    let mut in_the_way = opened.store.begin(Work::Notifications).await.unwrap();
     in_the_way.lock(&keys[4..5]).await.unwrap();
-    let mut waiting = opened.store.begin().await.unwrap();
+    let mut waiting = opened.store.begin(Work::Notifications).await.unwrap();
     let all = keys.clone();
     let waiting = JoinSet::from_iter([async move { waiting.lock(&all).await.unwrap().len() }]);
     let mut connection = opened.database.connect().await;
@@ -73,12 +98,49 @@ async fn subscriptions_are_locked_in_the_order_of_their_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn meters_are_locked_in_the_order_of_their_keys_however_they_are_asked_for() {
+    let opened = open().await;
+    let keys: Vec<SubscriptionKey> =
+        (0..9).map(|number| format!("aws/prod-1/customer/{number}").parse().unwrap()).collect();
+    let tenant: TenantId = "tenant-1".parse().unwrap();
+    // In the table they stand the other way round.
+    for key in keys.iter().rev() {
+        let meter = Meter { tenant: Some(tenant.clone()), ..Meter::new(key.clone()) };
+        let row = MeterRow { meter, look_at: None, cut_by: None, closes_by_word: None };
+        let mut transaction = opened.store.begin(Work::Usage).await.unwrap();
+        transaction.write_meters(&[row], NOON).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+    for all in [
+        MeterSelection { subscriptions: keys.iter().rev().cloned().collect(), tenants: Vec::new() },
+        MeterSelection { subscriptions: Vec::new(), tenants: vec![tenant] },
+    ] {
+        let mut in_the_way = opened.store.begin(Work::Usage).await.unwrap();
+        let one = MeterSelection { subscriptions: vec![keys[4].clone()], tenants: Vec::new() };
+        in_the_way.lock_meters(&one).await.unwrap();
+        let mut waiting = opened.store.begin(Work::Usage).await.unwrap();
+        let waiting = JoinSet::from_iter([async move { waiting.lock_meters(&all).await.unwrap().len() }]);
+        let mut connection = opened.database.connect().await;
+        until_one_waits(&mut connection).await;
+        let free: Vec<String> = sqlx::query_scalar(
+            "SELECT subscription FROM meters ORDER BY subscription FOR UPDATE SKIP LOCKED",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        assert_eq!(free, keys[5..].iter().map(ToString::to_string).collect::<Vec<_>>());
+        drop(in_the_way);
+        assert_eq!(waiting.join_all().await, [9]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn notifications_are_claimed_in_the_order_of_their_ids() {
     let opened = open().await;
     let entries: Vec<InboxEntry> = (0..9).map(inbox_entry).collect();
-    let mut in_the_way = opened.store.begin().await.unwrap();
+    let mut in_the_way = opened.store.begin(Work::Notifications).await.unwrap();
     in_the_way.claim(&entries[4..5]).await.unwrap();
-    let mut waiting = opened.store.begin().await.unwrap();
+    let mut waiting = opened.store.begin(Work::Notifications).await.unwrap();
     let all = entries.clone();
     let waiting = JoinSet::from_iter([async move { waiting.claim(&all).await.unwrap().len() }]);
     let mut connection = opened.database.connect().await;

@@ -2,18 +2,17 @@ use async_trait::async_trait;
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 use stallkeeper_persistence::{
     Actor, CommitStore, HistoryEntry, InboxEntry, InboxKey, NewJob, QuarantineEntry, QuarantineKey, Settled,
-    StoreError, SubscriptionRecord, Transaction,
+    StoreError, SubscriptionRecord, Transaction, Work,
 };
 
 use crate::error::bounded;
-use crate::lane::Lane;
 use crate::writer::Write;
 use crate::{SqliteStore, history, inbox, job, quarantine, subscription};
 
 #[async_trait]
 impl CommitStore for SqliteStore {
-    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
-        Ok(Box::new(SqliteTransaction { write: self.writer.begin(Lane::Notifications).await? }))
+    async fn begin(&self, work: Work) -> Result<Box<dyn Transaction>, StoreError> {
+        Ok(Box::new(SqliteTransaction { write: self.writer.begin(work.into()).await? }))
     }
 
     async fn licenses_of(&self, agreements: &[SubscriptionKey]) -> Result<Vec<SubscriptionKey>, StoreError> {
@@ -22,8 +21,8 @@ impl CommitStore for SqliteStore {
 }
 
 /// The only transaction that writes at its time.
-struct SqliteTransaction {
-    write: Write,
+pub(crate) struct SqliteTransaction {
+    pub(crate) write: Write,
 }
 
 #[async_trait]

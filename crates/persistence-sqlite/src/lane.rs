@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use stallkeeper_persistence::Work;
 use tokio::sync::oneshot;
 
 /// Who may write before whom, where several wait for the one connection that writes.
@@ -10,11 +11,24 @@ pub(crate) enum Lane {
     Notifications,
     /// Stored work, which has deadlines.
     FinalWindows,
+    /// Usage that the app reports.
+    Usage,
     /// What can wait.
     Housekeeping,
 }
 
-const LANES: usize = 3;
+const LANES: usize = 4;
+
+impl From<Work> for Lane {
+    fn from(work: Work) -> Self {
+        match work {
+            Work::Notifications => Self::Notifications,
+            Work::FinalWindows => Self::FinalWindows,
+            Work::Usage => Self::Usage,
+            Work::Housekeeping => Self::Housekeeping,
+        }
+    }
+}
 
 /// A lock that goes to the first in the foremost lane.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +105,8 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
+    use stallkeeper_persistence::Work;
+
     use super::{Lane, Lanes, Turn};
 
     fn polled<F: Future<Output = Turn>>(waiting: std::pin::Pin<&mut F>) -> Option<Turn> {
@@ -101,22 +117,28 @@ mod tests {
     }
 
     #[test]
-    fn the_foremost_lane_is_served_before_those_who_came_earlier() {
+    fn the_foremost_work_is_served_before_what_came_earlier() {
         let lanes = Lanes::default();
-        let first = polled(pin!(lanes.turn(Lane::Housekeeping))).unwrap();
-        let mut housekeeping = pin!(lanes.turn(Lane::Housekeeping));
-        let mut window = pin!(lanes.turn(Lane::FinalWindows));
-        let mut notification = pin!(lanes.turn(Lane::Notifications));
+        let first = polled(pin!(lanes.turn(Work::Housekeeping.into()))).unwrap();
+        let mut housekeeping = pin!(lanes.turn(Work::Housekeeping.into()));
+        let mut usage = pin!(lanes.turn(Work::Usage.into()));
+        let mut window = pin!(lanes.turn(Work::FinalWindows.into()));
+        let mut notification = pin!(lanes.turn(Work::Notifications.into()));
         assert!(polled(housekeeping.as_mut()).is_none());
+        assert!(polled(usage.as_mut()).is_none());
         assert!(polled(window.as_mut()).is_none());
         assert!(polled(notification.as_mut()).is_none());
 
         drop(first);
         assert!(polled(housekeeping.as_mut()).is_none());
+        assert!(polled(usage.as_mut()).is_none());
         assert!(polled(window.as_mut()).is_none());
         drop(polled(notification.as_mut()).unwrap());
         assert!(polled(housekeeping.as_mut()).is_none());
+        assert!(polled(usage.as_mut()).is_none());
         drop(polled(window.as_mut()).unwrap());
+        assert!(polled(housekeeping.as_mut()).is_none());
+        drop(polled(usage.as_mut()).unwrap());
         assert!(polled(housekeeping.as_mut()).is_some());
     }
 

@@ -12,6 +12,7 @@ mod migrate;
 mod quarantine;
 mod rows;
 mod subscription;
+mod usage;
 mod writer;
 
 pub use connect::{ConnectError, MissingFile, Options, SqliteStore};

@@ -1,22 +1,25 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::json;
+use stallkeeper_ledger::{Meter, MeterTerms, follow};
 use stallkeeper_lifecycle::{
-    Change, Decision, Flag, Step, StepOutcome, SubscriptionKey, Terms, Timestamp, decide,
+    Change, Decision, Flag, Step, StepOutcome, SubscriptionKey, Terms, Timestamp, decide, fold,
 };
 
 use crate::effects::{Sorted, sort};
 use crate::route::{Fresh, Routed, Routes, licenses};
+use crate::usage::{MeterRow, MeterSelection, MeterTermsOf};
 use crate::{
     Actor, CommitStore, Content, HistoryEntry, InboxEntry, InboxKey, Incoming, JobState, NewJob, Outcome,
-    QuarantineEntry, QuarantineKey, Received, Settled, StoreError, SubscriptionRecord, Transaction,
+    QuarantineEntry, QuarantineKey, Received, Settled, StoreError, SubscriptionRecord, Transaction, Work,
 };
 
 /// How often a batch starts again because an agreement gained a license meanwhile.
 const RELOCKS_MAX: usize = 4;
 
-/// What the configuration says about reading a subscription.
-pub trait TermsOf: Send + Sync + 'static {
+/// What the configuration says about reading a subscription, and about metering it.
+pub trait TermsOf: MeterTermsOf {
     /// The terms of its listing.
     fn terms(&self, key: &SubscriptionKey) -> Terms;
 }
@@ -30,11 +33,13 @@ pub struct Committed {
     pub alarms: Vec<(SubscriptionKey, Flag)>,
     /// Whether jobs were stored that something runs.
     pub has_due_jobs: bool,
+    /// Whether a meter has something to be closed, frozen, released or lost.
+    pub has_metering_news: bool,
 }
 
 /// Takes a batch in, in one transaction: all of it is durable afterwards, or none.
 ///
-/// The order of locks is inbox, subscriptions, jobs, quarantine, each by key.
+/// The order of locks is inbox, subscriptions, meters, jobs, quarantine, each by key.
 ///
 /// # Errors
 /// Whatever the store answers. [`StoreError::Conflict`] asks to try again at once,
@@ -75,7 +80,7 @@ async fn attempt(
     now: Timestamp,
     terms: &dyn TermsOf,
 ) -> Result<Attempt, StoreError> {
-    let mut transaction = store.begin().await?;
+    let mut transaction = store.begin(Work::Notifications).await?;
     let known = claim(&mut *transaction, batch).await?;
     let fresh = Fresh::of(batch, |key| known.contains_key(key));
     let keys: Vec<SubscriptionKey> = fresh.keys().union(linked).cloned().collect();
@@ -92,17 +97,19 @@ async fn attempt(
     let before = records.clone();
     let routes = fresh.route(&mut records);
     let decided = decide_all(routes, &mut records, now, terms)?;
+    let meters = follow_meters(&mut *transaction, &records, now, terms).await?;
     let changed: Vec<SubscriptionRecord> = records
         .into_values()
         .filter(|record| before.get(&record.key).is_none_or(|old| old.subscription != record.subscription))
         .map(|record| SubscriptionRecord { updated_at: now, ..record })
         .collect();
     let settled = settled(batch, &decided.steps);
-    write(&mut *transaction, batch, &changed, &decided, &settled, now).await?;
+    write(&mut *transaction, batch, &changed, &meters, &decided, &settled, now).await?;
     transaction.commit().await?;
     Ok(Attempt::Committed(Committed {
         outcomes: outcomes(batch, &known, &settled, &decided.steps),
         alarms: decided.alarms,
+        has_metering_news: !meters.is_empty(),
         has_due_jobs: decided.jobs.iter().any(|job| job.kind.first_state() == JobState::Due),
     }))
 }
@@ -187,6 +194,39 @@ fn decide_all(
     Ok(decided)
 }
 
+/// The meters of a batch's subscriptions that change with them. What is to be done about them is done by the
+/// next look, which they are marked for.
+async fn follow_meters(
+    transaction: &mut dyn Transaction,
+    records: &BTreeMap<SubscriptionKey, SubscriptionRecord>,
+    now: Timestamp,
+    terms: &dyn TermsOf,
+) -> Result<Vec<MeterRow>, StoreError> {
+    let metered: BTreeMap<&SubscriptionKey, Arc<MeterTerms>> =
+        records.keys().filter_map(|key| Some((key, terms.meter_terms(key)?))).collect();
+    if metered.is_empty() {
+        return Ok(Vec::new());
+    }
+    let subscriptions = metered.keys().map(|key| (*key).clone()).collect();
+    let meters = transaction.lock_meters(&MeterSelection { subscriptions, tenants: Vec::new() }).await?;
+    let meters: BTreeMap<SubscriptionKey, Meter> =
+        meters.into_iter().map(|meter| (meter.key.clone(), meter)).collect();
+    let mut rows = Vec::new();
+    for (key, meter_terms) in metered {
+        let Some(record) = records.get(key) else { continue };
+        let view = record.subscription.view(now, terms.terms(key));
+        let licensee = fold(&record.subscription.log).0.licensee;
+        let tenant = record.tenant();
+        let before = meters.get(key);
+        let Some(meter) = follow(before, key, &view.standing, licensee.as_ref(), tenant, &meter_terms, now)
+        else {
+            continue;
+        };
+        rows.push(MeterRow::of(meter, Some(now), &meter_terms, now));
+    }
+    Ok(rows)
+}
+
 /// The line of history for a step; none for a look that found nothing changed.
 fn history_entry(
     key: &SubscriptionKey,
@@ -244,6 +284,7 @@ async fn write(
     transaction: &mut dyn Transaction,
     batch: &[Incoming],
     changed: &[SubscriptionRecord],
+    meters: &[MeterRow],
     decided: &Decided,
     settled: &BTreeMap<InboxKey, Settled>,
     now: Timestamp,
@@ -258,6 +299,9 @@ async fn write(
     }
     if !changed.is_empty() {
         transaction.write_subscriptions(changed).await?;
+    }
+    if !meters.is_empty() {
+        transaction.write_meters(meters, now).await?;
     }
     if !decided.history.is_empty() {
         transaction.append_history(&decided.history).await?;

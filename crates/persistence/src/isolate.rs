@@ -1,16 +1,9 @@
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
 use stallkeeper_lifecycle::{Flag, SubscriptionKey, Timestamp};
-use stallkeeper_runtime::Backoff;
 
-use crate::{CommitStore, Committed, Incoming, Outcome, Source, StoreError, TermsOf, commit};
-
-/// How often a batch that met another transaction is tried at once.
-const ATTEMPTS_MAX: u32 = 8;
-const RETRY_INITIAL: Duration = Duration::from_millis(5);
-const RETRY_CAP: Duration = Duration::from_millis(500);
+use crate::{CommitStore, Committed, Incoming, Outcome, Retries, Source, StoreError, TermsOf, commit};
 
 /// What became of the items of a batch that were committed in one or in several transactions.
 #[derive(Debug)]
@@ -21,6 +14,8 @@ pub struct Isolated {
     pub alarms: Vec<(SubscriptionKey, Flag)>,
     /// Whether jobs were stored that something runs.
     pub has_due_jobs: bool,
+    /// Whether a meter has something to be closed, frozen, released or lost.
+    pub has_metering_news: bool,
     /// How often a transaction had to be tried again because another was in the way.
     pub conflicts: u64,
 }
@@ -38,6 +33,7 @@ pub async fn commit_each(
         results: Vec::with_capacity(batch.len()),
         alarms: Vec::new(),
         has_due_jobs: false,
+        has_metering_news: false,
         conflicts: 0,
     };
     // Parts still to be done, the next one last, so that results come in the batch's order.
@@ -67,16 +63,22 @@ impl Isolated {
         self.results.extend(committed.outcomes.into_iter().map(Ok));
         self.alarms.extend(committed.alarms);
         self.has_due_jobs |= committed.has_due_jobs;
+        self.has_metering_news |= committed.has_metering_news;
     }
 
     fn fail(&mut self, count: usize, error: StoreError) {
-        let cause: Source = match error {
-            StoreError::Unavailable(cause) | StoreError::Conflict(cause) | StoreError::Data(cause) => cause,
-            StoreError::Unreadable { source, .. } => source,
-        };
-        let cause: Arc<dyn Error + Send + Sync> = Arc::from(cause);
-        self.results.extend((0..count).map(|_| Err(StoreError::Unavailable(Box::new(Arc::clone(&cause))))));
+        self.results.extend(unavailable(error, count).map(Err));
     }
+}
+
+/// The same failure once for each of `count` items.
+pub(crate) fn unavailable(error: StoreError, count: usize) -> impl Iterator<Item = StoreError> {
+    let cause: Source = match error {
+        StoreError::Unavailable(cause) | StoreError::Conflict(cause) | StoreError::Data(cause) => cause,
+        StoreError::Unreadable { source, .. } => source,
+    };
+    let cause: Arc<dyn Error + Send + Sync> = Arc::from(cause);
+    (0..count).map(move |_| StoreError::Unavailable(Box::new(Arc::clone(&cause))))
 }
 
 async fn commit_retrying(
@@ -86,16 +88,12 @@ async fn commit_retrying(
     terms: &dyn TermsOf,
     conflicts: &mut u64,
 ) -> Result<Committed, StoreError> {
-    let mut backoff = Backoff::new(RETRY_INITIAL, RETRY_CAP);
-    for _ in 1..ATTEMPTS_MAX {
+    let mut retries = Retries::default();
+    loop {
         match commit(store, part, now, terms).await {
-            Err(StoreError::Conflict(source)) => {
-                *conflicts += 1;
-                tracing::debug!(error = %source, items = part.len(), "commit met another transaction, trying again");
-                tokio::time::sleep(backoff.next_delay()).await;
-            }
+            Err(StoreError::Conflict(conflict)) => retries.met(conflict).await?,
             result => return result,
         }
+        *conflicts += 1;
     }
-    commit(store, part, now, terms).await
 }

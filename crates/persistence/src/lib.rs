@@ -12,10 +12,12 @@ mod incoming;
 mod isolate;
 mod job;
 mod quarantine;
+mod retry;
 mod route;
 mod schema;
 mod store;
 mod subscription;
+pub mod usage;
 
 pub use batcher::{BATCH_MAX, Batcher, CommitHealth, Committer, SubmitError, batcher};
 pub use commit::{Committed, TermsOf, commit};
@@ -26,8 +28,9 @@ pub use incoming::{Act, Content, Incoming, Outcome, Received, Refused, Replay};
 pub use isolate::commit_each;
 pub use job::{Job, JobCounts, JobKind, JobRecord, JobState, NewJob};
 pub use quarantine::{QuarantineEntry, QuarantineKey, QuarantineRecord, QuarantineState};
+pub use retry::Retries;
 pub use schema::SchemaState;
 pub use store::{
-    CommitStore, Housekeeping, JobStore, QuarantineStore, Store, SubscriptionStore, Transaction,
+    CommitStore, Housekeeping, JobStore, QuarantineStore, Store, SubscriptionStore, Transaction, Work,
 };
 pub use subscription::{PAGE_MAX, Page, SubscriptionFilter, SubscriptionRecord};

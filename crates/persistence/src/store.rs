@@ -3,6 +3,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use stallkeeper_lifecycle::{MarketplaceName, SubscriptionKey, Timestamp};
 
+use crate::usage::{LedgerStatements, LedgerStore};
 use crate::{
     Actor, HistoryEntry, HistoryRecord, InboxEntry, InboxKey, Job, JobCounts, JobKind, JobRecord, JobState,
     NewJob, Page, QuarantineEntry, QuarantineKey, QuarantineRecord, QuarantineState, Settled, StoreError,
@@ -10,18 +11,38 @@ use crate::{
 };
 
 /// All that a database does for the worker.
-pub trait Store: CommitStore + SubscriptionStore + QuarantineStore + JobStore + Housekeeping {}
+pub trait Store:
+    CommitStore + SubscriptionStore + QuarantineStore + JobStore + LedgerStore + Housekeeping
+{
+}
 
-impl<T: CommitStore + SubscriptionStore + QuarantineStore + JobStore + Housekeeping> Store for T {}
+impl<T: CommitStore + SubscriptionStore + QuarantineStore + JobStore + LedgerStore + Housekeeping> Store
+    for T
+{
+}
+
+/// What a transaction is for, in the order in which they are served where only one can write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// What queues hold, and people who wait for an answer.
+    Notifications,
+    /// What has a deadline: final usage, and what the marketplace answered.
+    FinalWindows,
+    /// Usage that the app reports.
+    Usage,
+    /// What can wait.
+    Housekeeping,
+}
 
 /// Where transactions of the commit begin.
 #[async_trait]
 pub trait CommitStore: Send + Sync + 'static {
-    /// Begins a transaction that can write: READ COMMITTED where several write, the only one elsewhere.
+    /// Begins a transaction that can write: READ COMMITTED where several write, the only one elsewhere, and
+    /// begun in the order of what they are for.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]
-    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
+    async fn begin(&self, work: Work) -> Result<Box<dyn Transaction>, StoreError>;
 
     /// The licenses that named these agreements, read without a lock; an agreement's licenses only grow.
     ///
@@ -35,7 +56,7 @@ pub trait CommitStore: Send + Sync + 'static {
 /// Dropped without [`commit`](Transaction::commit), nothing of it remains.
 /// Every method fails with [`StoreError::Unavailable`], [`StoreError::Conflict`] or [`StoreError::Data`].
 #[async_trait]
-pub trait Transaction: Send {
+pub trait Transaction: LedgerStatements {
     /// Stores notifications as applied; answers those that were there before, with what became of them.
     ///
     /// Waits for another transaction that is storing the same one.

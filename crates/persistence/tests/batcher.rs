@@ -6,11 +6,16 @@ mod scripted;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stallkeeper_persistence::{BATCH_MAX, Committer, Outcome, Settled, StoreError, SubmitError, batcher};
+use stallkeeper_lifecycle::{EventId, Fact, FactKind, SubscriptionKey, Terms};
+use stallkeeper_persistence::usage::MeterTermsOf;
+use stallkeeper_persistence::{
+    BATCH_MAX, Committer, Content, InboxKey, Incoming, Outcome, Received, Settled, StoreError, SubmitError,
+    TermsOf, batcher,
+};
 use stallkeeper_runtime::{FakeClock, FinalStatus, Shutdown, Tasks};
 use tokio::task::JoinSet;
 
-use scripted::{Answer, Everything, ScriptedStore, arrival, at_noon};
+use scripted::{Answer, ScriptedStore, at_noon};
 
 /// A running batcher over a scripted store.
 struct Scene {
@@ -39,6 +44,33 @@ impl Scene {
         settle().await;
         callers
     }
+}
+
+/// Terms that hold for everything.
+#[derive(Clone, Copy, Debug)]
+struct Everything;
+
+impl MeterTermsOf for Everything {}
+
+impl TermsOf for Everything {
+    fn terms(&self, _key: &SubscriptionKey) -> Terms {
+        Terms::default()
+    }
+}
+
+/// Notification `n-<number>` about a buyer of its own.
+fn arrival(number: usize) -> Incoming {
+    let id: EventId = format!("n-{number}").parse().unwrap();
+    let key: SubscriptionKey = format!("aws/prod-1/customer/buyer-{number}").parse().unwrap();
+    let received = Received {
+        inbox: InboxKey { marketplace: key.marketplace.clone(), id: id.clone() },
+        key,
+        agreement: None,
+        fact: Fact::at_time(at_noon(), id, FactKind::SubscribeFail),
+        body: Vec::new(),
+        replays: None,
+    };
+    Incoming { received_at: at_noon(), content: Content::Received(received) }
 }
 
 /// Lets every task run until it waits; time is paused, so it passes only when all wait.

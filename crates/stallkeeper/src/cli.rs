@@ -10,7 +10,8 @@ use stallkeeper_persistence::Store;
 use stallkeeper_runtime::WallClock;
 
 use crate::commands::{
-    config, demo, doctor, health, jobs, migrate, quarantine, run, setup, simulate, subscriptions,
+    config, demo, doctor, health, jobs, metering, migrate, quarantine, run, setup, simulate, subscriptions,
+    usage,
 };
 use crate::config::Config;
 use crate::simulated_clock::clock_of;
@@ -52,6 +53,12 @@ enum Command {
     /// Look at stored work; try again what was given up.
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
+    /// Look at usage and what is billed of it; take it in from a file, write it out, decide on what is held.
+    #[command(subcommand)]
+    Usage(usage::UsageCommand),
+    /// Hold metering, let it go on, or see how it fares.
+    #[command(subcommand)]
+    Metering(metering::MeteringCommand),
     /// Check the configuration, or print the documented defaults.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -72,7 +79,8 @@ impl Cli {
             Command::Run(args) => {
                 let config = Config::load(file)?;
                 logs::init(&config.log)?;
-                run::run(args, config).await
+                // By far the largest of all: it holds the worker.
+                Box::pin(run::run(args, config)).await
             }
             Command::Migrate => migrate::run(&Config::load(file)?, out).await,
             Command::Setup(args) => setup::run(args, &Config::load(file)?, out).await,
@@ -89,6 +97,14 @@ impl Cli {
             Command::Quarantine(command) => {
                 let Opened { config, store, clock } = opened(file).await?;
                 quarantine::run(command, &config, store, clock, out).await
+            }
+            Command::Usage(command) => {
+                let Opened { config, store, clock } = opened(file).await?;
+                usage::run(command, &config, store, clock, out).await
+            }
+            Command::Metering(command) => {
+                let Opened { config, store, clock } = opened(file).await?;
+                metering::run(command, &config, store, clock, out).await
             }
             Command::Jobs(command) => {
                 let Opened { store, clock, .. } = opened(file).await?;

@@ -94,6 +94,7 @@ fn a_simulator_stands_in_for_all_of_aws() {
     assert_eq!(marketplace.credentials, CredentialsSource::Simulated);
     assert_eq!(marketplace.endpoints.sqs.as_deref(), Some("http://127.0.0.1:4560/"));
     assert_eq!(marketplace.endpoints.sns.as_deref(), Some("http://127.0.0.1:4560/"));
+    assert_eq!(marketplace.endpoints.metering.as_deref(), Some("http://127.0.0.1:4560/"));
     assert_eq!(config.signature.certificate_base_url.unwrap().as_str(), "http://127.0.0.1:4560/");
 }
 
@@ -213,7 +214,7 @@ fn a_whole_stall_can_be_said_by_the_environment() {
     let config = Config::parse(None, variables).unwrap();
     assert_eq!(config.marketplaces[0].topic_arns.len(), 2);
     assert_eq!(config.marketplaces[0].endpoints.sqs.as_deref(), Some("http://127.0.0.1:5000/"));
-    assert_eq!(config.products[0].dimensions[0].api_names[&"aws".parse().unwrap()], "Requests");
+    assert_eq!(config.products[0].dimensions[0].api_name(&"aws".parse().unwrap()).as_str(), "Requests");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::market::Market;
+use crate::market::Market;
 
 /// Crowds that come one after the other, so that there is always work.
 #[derive(Debug)]

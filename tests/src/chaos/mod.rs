@@ -5,7 +5,6 @@
 
 mod crew;
 mod load;
-mod market;
 mod outcome;
 mod plan;
 mod report;

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use super::crew::Crew;
-use super::market::Market;
 use super::plan::Plan;
 use super::report::{Report, Tally};
 use super::verdict::{self, Verdict};
 use crate::Database;
+use crate::market::Market;
 
 const INBOX: &str = "SELECT id FROM inbox";
 const APPLIED: &str =

@@ -6,10 +6,10 @@ use xtask::postgres::{Cluster, Durability};
 
 use super::crew::{Crew, in_hand};
 use super::load::Load;
-use super::market::Market;
 use super::outcome;
 use super::plan::{Event, Plan, Stop, weather};
 use super::report::{Report, Tally};
+use crate::market::Market;
 use crate::{Database, Worker, eventually};
 
 /// For each thing that is waited for, on a machine that has other things to do.

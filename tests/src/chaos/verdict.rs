@@ -7,7 +7,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::market::{BookEntry, Depth, Published, Queues};
+use crate::market::{BookEntry, Depth, Published, Queues};
 
 /// What the configuration that the simulator writes calls the marketplace.
 const MARKETPLACE: &str = "aws";

@@ -1,4 +1,4 @@
-//! What `deploy/` hands to a seller: the image's recipe, the compose file, the `CloudFormation` template.
+//! What `deploy/` hands to a seller: the image's recipe, the compose file, the `CloudFormation` template, the alerts.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -6,6 +6,7 @@
     reason = "a file that is not as it should be fails the test"
 )]
 
+mod alerts;
 mod compose;
 mod container;
 mod stack;

@@ -60,11 +60,11 @@ fn whoever_does_not_encrypt_is_kept_out_of_both_queues() {
 }
 
 #[test]
-fn a_worker_may_touch_its_own_queue_only() {
+fn a_worker_may_touch_its_own_queue_and_report_usage_and_no_more() {
     for region in ["us-east-1", "cn-northwest-1"] {
         let stack = Template::new(region, &[TOPIC]);
         let statements = stack.resource("WorkerPolicy")["PolicyDocument"]["Statement"].clone();
-        let allowed = json!([{
+        let queue = json!({
             "Sid": "WorkTheQueue",
             "Effect": "Allow",
             "Action": [
@@ -72,8 +72,14 @@ fn a_worker_may_touch_its_own_queue_only() {
                 "sqs:ReceiveMessage",
             ],
             "Resource": stack.name_made("Queue.Arn"),
-        }]);
-        assert_eq!(statements, allowed);
+        });
+        let usage = json!({
+            "Sid": "ReportUsage", "Effect": "Allow", "Action": "aws-marketplace:BatchMeterUsage", "Resource": "*",
+        });
+        assert_eq!(statements, json!([queue, usage]));
+        let contracts_only = stack.with("Metering", "no");
+        let statements = contracts_only.resource("WorkerPolicy")["PolicyDocument"]["Statement"].clone();
+        assert_eq!(statements, json!([queue]));
     }
 }
 

@@ -10,6 +10,9 @@ pub(crate) struct Answer {
     date: &'static str,
     content_type: &'static str,
     query_error: Option<&'static str>,
+    request_id: Option<&'static str>,
+    /// The request is read, and the connection is closed without a word.
+    is_lost: bool,
     body: String,
 }
 
@@ -21,7 +24,29 @@ impl Answer {
     /// An SQS answer.
     pub(crate) fn json(status: u16, body: &str) -> Self {
         let content_type = "application/x-amz-json-1.0";
-        Self { status, date: DATE, content_type, query_error: None, body: body.to_owned() }
+        Self {
+            status,
+            date: DATE,
+            content_type,
+            query_error: None,
+            request_id: None,
+            is_lost: false,
+            body: body.to_owned(),
+        }
+    }
+
+    /// An answer to `BatchMeterUsage`, or an error of it.
+    pub(crate) fn metering(status: u16, body: &str) -> Self {
+        Self {
+            content_type: "application/x-amz-json-1.1",
+            request_id: Some("req-1"),
+            ..Self::json(status, body)
+        }
+    }
+
+    /// An answer that is lost on its way.
+    pub(crate) fn lost() -> Self {
+        Self { is_lost: true, ..Self::json(200, "") }
     }
 
     /// An SQS error, with the header in which SQS repeats its old error code.
@@ -56,10 +81,11 @@ impl Answer {
     fn write_to(&self, mut stream: &TcpStream) {
         let query_error =
             self.query_error.map_or(String::new(), |code| format!("x-amzn-query-error: {code}\r\n"));
+        let request_id = self.request_id.map_or(String::new(), |id| format!("x-amzn-requestid: {id}\r\n"));
         let Self { status, date, content_type, body, .. } = self;
         write!(
             stream,
-            "HTTP/1.1 {status} Answer\r\ndate: {date}\r\ncontent-type: {content_type}\r\n{query_error}\
+            "HTTP/1.1 {status} Answer\r\ndate: {date}\r\ncontent-type: {content_type}\r\n{query_error}{request_id}\
              content-length: {}\r\nconnection: close\r\n\r\n{body}",
             body.len()
         )
@@ -108,6 +134,8 @@ fn answer_one(listener: &TcpListener, answer: &Answer) -> String {
     let mut body = vec![0; body_bytes];
     reader.read_exact(&mut body).unwrap();
     request.push_str(&String::from_utf8(body).unwrap());
-    answer.write_to(&stream);
+    if !answer.is_lost {
+        answer.write_to(&stream);
+    }
     request
 }

@@ -38,6 +38,7 @@ fn license(offer: &str) -> FactKind {
     FactKind::LicenseUpdated {
         offer: Some(offer.parse().unwrap()),
         agreement: Some("agmt-1".parse().unwrap()),
+        licensee: None,
     }
 }
 
@@ -137,7 +138,7 @@ pub(crate) fn kind_of(feed: Feed) -> BoxedStrategy<FactKind> {
             license("offer-1"),
             license("offer-2"),
             confirmed("offer-2"),
-            FactKind::LicenseUpdated { offer: None, agreement: None },
+            FactKind::LicenseUpdated { offer: None, agreement: None, licensee: None },
             FactKind::LicenseDeprovisioned,
             FactKind::AgreementCreated(AgreementIntent::New),
             FactKind::AgreementAmended,

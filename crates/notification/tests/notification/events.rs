@@ -1,7 +1,7 @@
 //! EventBridge events.
 
 use serde_json::{Value, json};
-use stallkeeper_lifecycle::{AgreementEnd, AgreementIntent, FactKind, Notice};
+use stallkeeper_lifecycle::{AgreementEnd, AgreementIntent, FactKind, Licensee, Notice};
 use stallkeeper_notification::{EventBus, Feed, Refusal, Source, license_id};
 
 use crate::samples::{
@@ -9,6 +9,11 @@ use crate::samples::{
 };
 
 const ARN: &str = "arn:aws:license-manager::123456789012:license:l-0123456789abcdef";
+
+/// Whom the samples' license was granted to.
+fn licensee() -> Licensee {
+    Licensee { license_arn: ARN.parse().unwrap(), account: "210987654321".parse().unwrap() }
+}
 
 fn agreement_event(detail_type: &str) -> Value {
     event(
@@ -28,7 +33,8 @@ fn an_updated_license_tells_its_offer_and_its_agreement() {
     let agreement = Some("agmt-example".parse().unwrap());
     assert_eq!(notification.agreement, agreement);
     let offer = Some("abcexample123".parse().unwrap());
-    assert_eq!(notification.fact.kind(), &FactKind::LicenseUpdated { offer, agreement });
+    let licensee = Some(licensee());
+    assert_eq!(notification.fact.kind(), &FactKind::LicenseUpdated { offer, agreement, licensee });
 }
 
 #[test]
@@ -42,7 +48,31 @@ fn a_deprovisioned_license_keeps_its_subject() {
 fn a_license_event_may_lack_its_offer_and_its_agreement() {
     let body = license_event("License Updated - Manufacturer", ARN);
     let body = without(without(body, "detail.offer"), "detail.agreement");
-    assert_eq!(kind_of(&body), FactKind::LicenseUpdated { offer: None, agreement: None });
+    assert_eq!(
+        kind_of(&body),
+        FactKind::LicenseUpdated { offer: None, agreement: None, licensee: Some(licensee()) }
+    );
+}
+
+#[test]
+fn usage_is_reported_under_the_arn_that_calls_take_however_events_print_it() {
+    for spelling in [
+        ARN,
+        "aws:license-manager::123456789012:license:l-0123456789abcdef",
+        "aws:license-manager:us-east-1:123456789012:l-0123456789abcdef",
+        "arn:aws:license-manager:us-east-1:123456789012:l-0123456789abcdef",
+    ] {
+        let kind = kind_of(&license_event("License Updated - Manufacturer", spelling));
+        let FactKind::LicenseUpdated { licensee: heard, .. } = kind else { panic!("another fact") };
+        assert_eq!(heard, Some(licensee()), "{spelling}");
+    }
+}
+
+#[test]
+fn a_license_without_its_buyers_account_is_heard_all_the_same() {
+    let body = without(license_event("License Updated - Manufacturer", ARN), "detail.acceptor");
+    let FactKind::LicenseUpdated { licensee, .. } = kind_of(&body) else { panic!("another fact") };
+    assert_eq!(licensee, None);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use sqlx::Row;
 use stallkeeper_persistence::{
-    CommitStore, Housekeeping, QuarantineEntry, QuarantineKey, QuarantineStore, StoreError, SubscriptionStore,
+    CommitStore, Housekeeping, QuarantineEntry, QuarantineKey, QuarantineStore, StoreError,
+    SubscriptionStore, Work,
 };
 use stallkeeper_persistence_postgres::{ConnectError, Options, PostgresStore};
 use stallkeeper_tests::{PrivatePostgres, TestDatabase};
@@ -19,7 +20,7 @@ const SHORT: Duration = Duration::from_millis(200);
 async fn a_body_may_hold_any_byte() {
     let database = TestDatabase::empty().await;
     let store = ready(&database.url(), Options::default()).await;
-    let mut transaction = store.begin().await.unwrap();
+    let mut transaction = store.begin(Work::Notifications).await.unwrap();
     transaction.claim(&[notification(1, b"a\0b\xff")]).await.unwrap();
     transaction.commit().await.unwrap();
     let row = sqlx::query("SELECT body FROM inbox").fetch_one(&mut database.connect().await).await.unwrap();
@@ -30,7 +31,7 @@ async fn a_body_may_hold_any_byte() {
 async fn a_text_that_the_database_cannot_hold_is_the_datas_fault() {
     let database = TestDatabase::empty().await;
     let store = ready(&database.url(), Options::default()).await;
-    let mut transaction = store.begin().await.unwrap();
+    let mut transaction = store.begin(Work::Notifications).await.unwrap();
     let refused = transaction.append_history(&[line(1, "a\0b")]).await;
     assert!(matches!(refused, Err(StoreError::Data(_))), "{refused:?}");
 }
@@ -49,7 +50,7 @@ async fn quarantine_takes_even_words_that_the_database_cannot_hold() {
         sent_at: None,
         at: NOON,
     };
-    let mut transaction = store.begin().await.unwrap();
+    let mut transaction = store.begin(Work::Notifications).await.unwrap();
     transaction.quarantine(&[entry]).await.unwrap();
     transaction.commit().await.unwrap();
     let stored = store.quarantined(&key).await.unwrap().unwrap();
@@ -61,7 +62,7 @@ async fn quarantine_takes_even_words_that_the_database_cannot_hold() {
 async fn missing_tables_are_not_the_datas_fault() {
     let database = TestDatabase::empty().await;
     let store = open(&database.url(), Options::default()).await;
-    let refused = store.begin().await.unwrap().claim(&[notification(1, b"{}")]).await;
+    let refused = store.begin(Work::Notifications).await.unwrap().claim(&[notification(1, b"{}")]).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
 }
 
@@ -69,7 +70,7 @@ async fn missing_tables_are_not_the_datas_fault() {
 async fn a_subscription_that_was_never_placed_is_not_lost_in_silence() {
     let database = TestDatabase::empty().await;
     let store = ready(&database.url(), Options::default()).await;
-    let mut transaction = store.begin().await.unwrap();
+    let mut transaction = store.begin(Work::Notifications).await.unwrap();
     transaction.place(&[subscription(1)], NOON).await.unwrap();
     let mut records = transaction.lock(&[subscription(1)]).await.unwrap();
     records[0].key = subscription(2);
@@ -81,17 +82,17 @@ async fn a_row_that_another_transaction_keeps_locked_is_a_conflict() {
     let database = TestDatabase::empty().await;
     let store = ready(&database.url(), Options { lock_timeout: SHORT, ..Options::default() }).await;
     let keys = [subscription(1)];
-    let mut first = store.begin().await.unwrap();
+    let mut first = store.begin(Work::Notifications).await.unwrap();
     first.place(&keys, NOON).await.unwrap();
     first.commit().await.unwrap();
 
-    let mut holder = store.begin().await.unwrap();
+    let mut holder = store.begin(Work::Notifications).await.unwrap();
     holder.lock(&keys).await.unwrap();
-    let refused = store.begin().await.unwrap().lock(&keys).await;
+    let refused = store.begin(Work::Notifications).await.unwrap().lock(&keys).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
 
     drop(holder);
-    let mut next = store.begin().await.unwrap();
+    let mut next = store.begin(Work::Notifications).await.unwrap();
     assert_eq!(next.lock(&keys).await.unwrap().len(), 1, "what was dropped let its locks go");
 }
 
@@ -111,10 +112,11 @@ async fn a_transaction_dropped_without_a_commit_leaves_nothing() {
     let database = TestDatabase::empty().await;
     let one = Options { connections_max: 1, ..Options::default() };
     let store = ready(&database.url(), one).await;
-    let mut dropped = store.begin().await.unwrap();
+    let mut dropped = store.begin(Work::Notifications).await.unwrap();
     dropped.claim(&[notification(1, b"{}")]).await.unwrap();
     drop(dropped);
-    let known = store.begin().await.unwrap().claim(&[notification(1, b"{}")]).await.unwrap();
+    let known =
+        store.begin(Work::Notifications).await.unwrap().claim(&[notification(1, b"{}")]).await.unwrap();
     assert_eq!(known, []);
 }
 
@@ -123,7 +125,7 @@ async fn a_pool_without_a_free_connection_is_unavailable_until_one_comes_back() 
     let database = TestDatabase::empty().await;
     let one = Options { connections_max: 1, acquire_timeout: SHORT, ..Options::default() };
     let store = open(&database.url(), one).await;
-    let holder = store.begin().await.unwrap();
+    let holder = store.begin(Work::Notifications).await.unwrap();
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
     drop(holder);
     store.ping().await.unwrap();
@@ -134,7 +136,7 @@ async fn after_the_server_was_gone_the_store_works_again() {
     let mut server = PrivatePostgres::start();
     let options = Options { acquire_timeout: Duration::from_secs(2), ..Options::default() };
     let store = ready(&server.url(), options).await;
-    let mut cut_off = store.begin().await.unwrap();
+    let mut cut_off = store.begin(Work::Notifications).await.unwrap();
     cut_off.claim(&[notification(1, b"{}")]).await.unwrap();
 
     server.stop();
@@ -142,7 +144,7 @@ async fn after_the_server_was_gone_the_store_works_again() {
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
 
     server.start_again();
-    let mut transaction = store.begin().await.unwrap();
+    let mut transaction = store.begin(Work::Notifications).await.unwrap();
     assert_eq!(transaction.claim(&[notification(1, b"{}")]).await.unwrap(), []);
     transaction.commit().await.unwrap();
 }
@@ -151,7 +153,7 @@ async fn after_the_server_was_gone_the_store_works_again() {
 async fn a_server_that_was_started_again_between_two_uses_is_not_noticed() {
     let mut server = PrivatePostgres::start();
     let store = open(&server.url(), Options::default()).await;
-    let (first, second) = tokio::join!(store.begin(), store.begin());
+    let (first, second) = tokio::join!(store.begin(Work::Notifications), store.begin(Work::Notifications));
     first.unwrap().commit().await.unwrap();
     second.unwrap().commit().await.unwrap();
     // Meanwhile the two connections get back to the pool.

@@ -5,3 +5,5 @@ mod failures;
 mod migrations;
 mod plans;
 mod support;
+mod usage_plans;
+mod usage_rows;

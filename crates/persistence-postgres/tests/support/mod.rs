@@ -51,6 +51,20 @@ impl Fixture for Opened {
         sqlx::query(put).bind(subscription).bind(kind).execute(&mut connection).await.unwrap();
     }
 
+    async fn damage_meter(&self, key: &SubscriptionKey) {
+        let mut connection = self.database.connect().await;
+        let damage = "UPDATE meters SET state = '{\"key\":' WHERE subscription = $1";
+        let damaged = sqlx::query(damage).bind(key.to_string()).execute(&mut connection).await.unwrap();
+        assert_eq!(damaged.rows_affected(), 1, "{key} has no meter to be damaged");
+    }
+
+    async fn damage_record(&self, number: i64) {
+        let mut connection = self.database.connect().await;
+        let damage = "UPDATE usage_records SET record = '{\"key\":' WHERE number = $1";
+        let damaged = sqlx::query(damage).bind(number).execute(&mut connection).await.unwrap();
+        assert_eq!(damaged.rows_affected(), 1, "no record {number} is there to be damaged");
+    }
+
     async fn inbox_body(&self, key: &InboxKey) -> Option<Vec<u8>> {
         let mut connection = self.database.connect().await;
         sqlx::query_scalar("SELECT body FROM inbox WHERE marketplace = $1 AND id = $2")

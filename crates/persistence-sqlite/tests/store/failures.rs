@@ -4,7 +4,7 @@ use std::fs;
 
 use secrecy::SecretString;
 use sqlx::{Connection, Executor};
-use stallkeeper_persistence::{CommitStore, Housekeeping, StoreError, SubscriptionStore};
+use stallkeeper_persistence::{CommitStore, Housekeeping, StoreError, SubscriptionStore, Work};
 use stallkeeper_persistence_sqlite::{ConnectError, Options, SqliteStore};
 
 use crate::support::{Database, NOON, notification, subscription};
@@ -15,19 +15,19 @@ async fn another_process_that_writes_is_a_conflict() {
     let store = database.ready().await;
     let mut other = database.connect().await;
     let writing = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
-    let refused = store.begin().await.err();
+    let refused = store.begin(Work::Notifications).await.err();
     assert!(matches!(refused, Some(StoreError::Conflict(_))), "{refused:?}");
 
     drop(writing);
     other.close().await.unwrap();
-    store.begin().await.unwrap().commit().await.unwrap();
+    store.begin(Work::Notifications).await.unwrap().commit().await.unwrap();
 }
 
 #[tokio::test]
 async fn missing_tables_are_not_the_datas_fault() {
     let database = Database::new();
     let store = database.open().await;
-    let refused = store.begin().await.unwrap().claim(&[notification(1)]).await;
+    let refused = store.begin(Work::Notifications).await.unwrap().claim(&[notification(1)]).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
 }
 
@@ -37,7 +37,7 @@ async fn what_breaks_a_constraint_is_the_datas_fault() {
     let store = database.ready().await;
     let forbid = "CREATE TRIGGER forbid BEFORE INSERT ON inbox BEGIN SELECT RAISE(ABORT, 'no'); END";
     database.connect().await.execute(forbid).await.unwrap();
-    let refused = store.begin().await.unwrap().claim(&[notification(1)]).await;
+    let refused = store.begin(Work::Notifications).await.unwrap().claim(&[notification(1)]).await;
     assert!(matches!(refused, Err(StoreError::Data(_))), "{refused:?}");
 }
 
@@ -45,7 +45,7 @@ async fn what_breaks_a_constraint_is_the_datas_fault() {
 async fn a_subscription_that_was_never_placed_is_not_lost_in_silence() {
     let database = Database::new();
     let store = database.ready().await;
-    let mut transaction = store.begin().await.unwrap();
+    let mut transaction = store.begin(Work::Notifications).await.unwrap();
     transaction.place(&[subscription(1)], NOON).await.unwrap();
     let mut records = transaction.lock(&[subscription(1)]).await.unwrap();
     records[0].key = subscription(2);
@@ -57,7 +57,7 @@ async fn what_was_dropped_is_rolled_back_before_the_next_begins() {
     let database = Database::new();
     let store = database.ready().await;
     for _ in 0..50 {
-        let mut dropped = store.begin().await.unwrap();
+        let mut dropped = store.begin(Work::Notifications).await.unwrap();
         assert_eq!(dropped.claim(&[notification(1)]).await.unwrap(), []);
         drop(dropped);
     }
@@ -70,7 +70,7 @@ async fn what_is_cut_off_within_a_statement_is_rolled_back_before_the_next_begin
     let entries: Vec<_> = (0..100).map(notification).collect();
     let mut under_way = 0;
     for polls in 1..40 {
-        let mut cut_off = store.begin().await.unwrap();
+        let mut cut_off = store.begin(Work::Notifications).await.unwrap();
         let mut claiming = Box::pin(cut_off.claim(&entries));
         let mut done = false;
         for _ in 0..polls {
@@ -79,7 +79,7 @@ async fn what_is_cut_off_within_a_statement_is_rolled_back_before_the_next_begin
         under_way += u32::from(!done);
         drop(claiming);
         drop(cut_off);
-        let mut next = store.begin().await.unwrap();
+        let mut next = store.begin(Work::Notifications).await.unwrap();
         assert_eq!(next.claim(&entries[..1]).await.unwrap(), []);
     }
     assert!(under_way > 0, "all of it was claimed at the first look");
@@ -97,7 +97,7 @@ async fn futures_poll<T>(mut work: std::pin::Pin<&mut (dyn Future<Output = T> + 
 async fn readers_do_not_wait_for_the_writer() {
     let database = Database::new();
     let store = database.ready().await;
-    let mut writing = store.begin().await.unwrap();
+    let mut writing = store.begin(Work::Notifications).await.unwrap();
     writing.claim(&[notification(1)]).await.unwrap();
     assert_eq!(store.last_received_at(&"aws".parse().unwrap()).await.unwrap(), None);
     writing.commit().await.unwrap();

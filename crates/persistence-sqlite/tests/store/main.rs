@@ -5,3 +5,4 @@ mod failures;
 mod migrations;
 mod plans;
 mod support;
+mod usage;

@@ -11,7 +11,7 @@ use super::samples::{
 };
 use crate::{
     CommitStore, Incoming, JobKind, Outcome, Page, Settled, Store, StoreError, SubscriptionFilter,
-    Transaction, commit_each,
+    Transaction, Work, commit_each,
 };
 
 fn cancelled(id: &str, agreement: &SubscriptionKey, at: Timestamp) -> Incoming {
@@ -99,8 +99,8 @@ struct Overtaken {
 
 #[async_trait]
 impl CommitStore for Overtaken {
-    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
-        self.store.begin().await
+    async fn begin(&self, work: Work) -> Result<Box<dyn Transaction>, StoreError> {
+        self.store.begin(work).await
     }
 
     async fn licenses_of(&self, agreements: &[SubscriptionKey]) -> Result<Vec<SubscriptionKey>, StoreError> {

@@ -186,7 +186,7 @@ struct Traffic {
 impl Traffic {
     fn new() -> Self {
         let late = [const { Vec::new() }; COMMITTERS];
-        Self { random: Random(SEED), windows: 0, facts: 0, copies: 0, told: BTreeMap::new(), late }
+        Self { random: Random::new(SEED), windows: 0, facts: 0, copies: 0, told: BTreeMap::new(), late }
     }
 
     fn next_window(&mut self) -> Option<Window> {
@@ -246,10 +246,14 @@ impl Traffic {
 }
 
 /// `SplitMix64`: small, seeded, the same everywhere.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -4,7 +4,7 @@ use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 
 use super::Fixture;
 use super::samples::{customer, event, history, minute, pending, success, take, told};
-use crate::{Actor, HistoryEntry, HistoryRecord, PAGE_MAX, Page, Store};
+use crate::{Actor, HistoryEntry, HistoryRecord, PAGE_MAX, Page, Store, Work};
 
 fn line(key: &SubscriptionKey, what: &str, actor: Actor) -> HistoryEntry {
     HistoryEntry {
@@ -22,7 +22,7 @@ fn line(key: &SubscriptionKey, what: &str, actor: Actor) -> HistoryEntry {
 }
 
 async fn append(store: &dyn Store, entries: &[HistoryEntry]) {
-    let mut transaction = store.begin().await.expect("begun");
+    let mut transaction = store.begin(Work::Notifications).await.expect("begun");
     transaction.append_history(entries).await.expect("appended");
     transaction.commit().await.expect("committed");
 }

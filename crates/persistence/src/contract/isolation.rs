@@ -8,7 +8,7 @@ use super::Fixture;
 use super::samples::{
     PayAsYouGo, customer, gone, history, minute, pending, story, success, take, told, word,
 };
-use crate::{Incoming, Outcome, Page, Settled, StoreError, SubscriptionFilter, commit_each};
+use crate::{Incoming, Outcome, Page, Settled, StoreError, SubscriptionFilter, Work, commit_each};
 
 pub async fn an_unreadable_subscription_fails_alone_among_a_hundred_good_ones(fixture: &dyn Fixture) {
     let store = &*fixture.store();
@@ -73,7 +73,7 @@ pub async fn what_was_refused_is_taken_in_once_it_can_be(fixture: &dyn Fixture) 
     let batch = [told("bad-2", &bad, minute(2), pending()), told("good-1", &good, minute(2), success())];
     let results = commit_each(store, &batch, minute(3), &PayAsYouGo).await.results;
     assert!(results[0].is_err() && results[1].is_ok(), "{results:?}");
-    let mut transaction = store.begin().await.expect("begun");
+    let mut transaction = store.begin(Work::Notifications).await.expect("begun");
     transaction.write_subscriptions(&[healthy]).await.expect("repaired");
     transaction.commit().await.expect("committed");
     let outcomes = take(store, minute(4), &batch).await;

@@ -6,7 +6,7 @@ use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 
 use super::Fixture;
 use super::samples::{customer, minute};
-use crate::{Job, JobCounts, JobKind, JobRecord, JobState, NewJob, Page, Store};
+use crate::{Job, JobCounts, JobKind, JobRecord, JobState, NewJob, Page, Store, Work};
 
 pub(super) const LEASE: Duration = Duration::from_mins(5);
 
@@ -19,7 +19,7 @@ fn of_kind(key: &SubscriptionKey, kind: JobKind, payload: &str) -> NewJob {
 }
 
 pub(super) async fn put(store: &dyn Store, jobs: &[NewJob]) {
-    let mut transaction = store.begin().await.expect("begun");
+    let mut transaction = store.begin(Work::Notifications).await.expect("begun");
     transaction.put_jobs(jobs).await.expect("put");
     transaction.commit().await.expect("committed");
 }

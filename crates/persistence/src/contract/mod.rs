@@ -29,6 +29,16 @@ pub mod notifications;
 pub mod quarantine;
 mod samples;
 pub mod transactions;
+pub mod usage_contention;
+pub mod usage_decisions;
+pub mod usage_following;
+pub mod usage_intake;
+pub mod usage_leases;
+pub mod usage_listings;
+pub mod usage_looks;
+pub mod usage_pruning;
+mod usage_samples;
+pub mod usage_sending;
 pub mod windows;
 
 pub use samples::PayAsYouGo;
@@ -44,6 +54,12 @@ pub trait Fixture: Send + Sync {
 
     /// Stores a job that has long been due, as no version of the worker stores it, or only a newer one.
     async fn put_strange_job(&self, subscription: &str, kind: &str);
+
+    /// Overwrites what is known of a meter with text that no version of the worker writes.
+    async fn damage_meter(&self, key: &SubscriptionKey);
+
+    /// The same with a usage record, by its number.
+    async fn damage_record(&self, number: i64);
 
     /// The bytes that are kept of a notification.
     async fn inbox_body(&self, key: &InboxKey) -> Option<Vec<u8>>;
@@ -159,6 +175,93 @@ macro_rules! contract_suite {
                 the_database_answers,
                 pruning_takes_what_is_older_than_the_horizon_and_at_most_the_limit,
                 the_newest_receipt_is_known_for_each_marketplace,
+            ],
+            usage_following: [
+                a_subscription_makes_a_running_meter_and_says_so,
+                a_listing_that_is_not_metered_makes_no_meter,
+                an_end_opens_the_final_window_and_its_close_ends_it,
+                an_end_without_a_window_ends_the_meter_at_once,
+                a_failed_payment_fails_the_meter,
+                a_license_is_metered_for_whom_it_was_granted_to,
+                a_new_period_in_the_window_keeps_off_the_hours_that_are_frozen,
+            ],
+            usage_intake: [
+                usage_reported_twice_counts_once,
+                copies_within_one_batch_of_usage_count_once,
+                the_same_id_with_other_content_is_refused,
+                the_same_id_of_another_tenant_is_other_usage,
+                bad_usage_is_refused_beside_good_usage_and_leaves_nothing,
+                a_tenant_with_several_subscriptions_names_the_one_it_means,
+                usage_of_a_former_tenant_is_refused,
+                usage_before_the_activation_is_held_and_billed_once_it_comes,
+                usage_before_the_activation_is_lost_where_the_payment_fails,
+                usage_for_a_closed_hour_is_held_for_an_operator_and_lost_in_the_end,
+                late_usage_is_carried_or_refused_where_the_terms_say_so,
+                usage_after_the_end_is_lost_with_its_reason,
+                the_largest_value_of_an_hour_counts_for_a_peak,
+                an_event_is_kept_in_every_part,
+                a_large_batch_of_usage_is_taken_whole,
+            ],
+            usage_looks: [
+                an_hour_closes_after_the_settle_delay_and_not_before,
+                an_hour_closes_by_the_word_of_every_source,
+                a_tenants_watermark_closes_only_its_own_hours,
+                a_watermark_never_goes_back,
+                a_watermark_that_nobody_can_know_is_refused,
+                a_frozen_record_never_changes_what_it_reports,
+                less_than_a_unit_is_carried_into_the_next_hour,
+                hours_without_usage_are_reported_where_that_is_wanted,
+                final_usage_is_frozen_once_it_is_complete,
+                final_usage_is_found_and_frozen_at_the_soft_cut,
+                usage_that_comes_after_the_seal_goes_to_the_next_hour,
+                what_the_window_leaves_over_is_lost_with_its_reason,
+                a_record_whose_time_is_over_is_found_and_lost,
+                meters_are_due_the_longest_first_and_within_the_limit,
+                a_meter_that_cannot_be_read_holds_no_other_up,
+                subscriptions_without_a_meter_are_found_page_by_page,
+            ],
+            usage_sending: [
+                an_attempt_is_stored_before_its_records_are_sent,
+                several_requests_are_stored_at_once_with_numbers_in_their_order,
+                an_accepted_record_is_settled_and_never_sent_again,
+                an_outcome_that_quotes_a_nul_is_stored,
+                the_same_results_may_be_stored_again,
+                a_refused_record_is_lost_and_counted,
+                a_record_that_was_not_done_is_sent_again_at_once,
+                a_record_of_nobody_subscribed_waits_and_is_sent_again,
+                a_duplicate_after_an_unanswered_attempt_is_taken_for_ours,
+                a_duplicate_without_doubt_is_a_conflict,
+                a_record_given_up_that_was_taken_is_recovered,
+                what_runs_out_first_is_sent_first,
+                held_listings_and_other_marketplaces_are_not_sent,
+                a_record_that_cannot_be_read_holds_no_other_up,
+                the_next_time_to_send_is_the_earliest,
+            ],
+            usage_decisions: [
+                late_usage_is_carried_to_the_first_open_hour_and_billed,
+                late_usage_is_written_off_and_listed,
+                only_held_usage_is_decided_on_and_only_once,
+            ],
+            usage_leases: [
+                one_worker_has_a_lease_until_it_ends,
+                a_lease_is_given_back_by_who_has_it,
+                workers_that_race_for_a_lease_get_it_once,
+                a_products_metering_is_held_once_and_released_once,
+            ],
+            usage_listings: [
+                records_are_listed_by_hours_and_paged_without_gap_or_repeat,
+                events_are_listed_by_hours_in_the_order_of_storing,
+                held_usage_is_listed_in_the_order_in_which_it_runs_out,
+                losses_are_listed_for_one_subscription_or_all_and_paged,
+                sums_tell_recorded_billed_and_lost_by_dimension,
+                an_idle_ledger_has_nothing_to_tell,
+                what_waits_to_be_sent_is_counted_and_the_most_urgent_known,
+                quantities_are_summed_up_to_what_can_be_counted,
+            ],
+            usage_pruning: [
+                what_is_older_than_the_horizon_is_removed_at_most_the_limit_at_once,
+                what_is_held_open_or_frozen_stays_whatever_its_age,
+                what_stays_holds_nothing_up_that_comes_behind_it,
             ],
         }
     };

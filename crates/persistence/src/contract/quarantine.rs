@@ -10,7 +10,7 @@ use super::samples::{
 };
 use crate::{
     Actor, Content, Incoming, Outcome, Page, QuarantineEntry, QuarantineKey, QuarantineRecord,
-    QuarantineState, Received, Replay, Settled, Store,
+    QuarantineState, Received, Replay, Settled, Store, Work,
 };
 
 fn mia() -> Actor {
@@ -128,7 +128,7 @@ pub async fn a_replay_of_a_known_notification_settles_the_message_too(fixture: &
 pub async fn a_replay_that_is_not_committed_leaves_the_message_held(fixture: &dyn Fixture) {
     let store = &*fixture.store();
     take(store, minute(1), &[refused(b"n-1", "unknown-product", minute(1))]).await;
-    let mut transaction = store.begin().await.expect("begun");
+    let mut transaction = store.begin(Work::Notifications).await.expect("begun");
     transaction.settle_quarantine(&[(quarantine_key(b"n-1"), mia())], minute(2)).await.expect("settled");
     drop(transaction);
     assert_eq!(held(store, b"n-1").await.state, QuarantineState::Held);

@@ -7,6 +7,7 @@ use stallkeeper_lifecycle::{
     Trial, Word,
 };
 
+use crate::usage::MeterTermsOf;
 use crate::{
     Act, Actor, CommitStore, Content, HistoryRecord, InboxKey, Incoming, Outcome, Page, QuarantineEntry,
     QuarantineKey, Received, Refused, Store, SubscriptionRecord, TermsOf, commit,
@@ -15,6 +16,8 @@ use crate::{
 /// Terms of a test: everything is pay as you go.
 #[derive(Clone, Copy, Debug)]
 pub struct PayAsYouGo;
+
+impl MeterTermsOf for PayAsYouGo {}
 
 impl TermsOf for PayAsYouGo {
     fn terms(&self, _key: &SubscriptionKey) -> Terms {
@@ -96,7 +99,7 @@ pub(super) fn naming(
     at: Timestamp,
 ) -> Received {
     let Holder::Agreement(agreement) = agreement.holder.clone() else { unreachable!("not an agreement") };
-    let kind = FactKind::LicenseUpdated { offer: None, agreement: Some(agreement.clone()) };
+    let kind = FactKind::LicenseUpdated { offer: None, agreement: Some(agreement.clone()), licensee: None };
     Received { agreement: Some(agreement), ..notification(id, license, at, kind) }
 }
 

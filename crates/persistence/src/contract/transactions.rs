@@ -14,7 +14,7 @@ use super::samples::{
 };
 use crate::{
     Actor, Content, HistoryEntry, InboxEntry, Incoming, JobCounts, JobKind, NewJob, Outcome, Page,
-    QuarantineEntry, Settled, Store, SubscriptionFilter, SubscriptionRecord,
+    QuarantineEntry, Settled, Store, SubscriptionFilter, SubscriptionRecord, Work,
 };
 
 fn inbox_entry(id: &str, subscription: &SubscriptionKey) -> InboxEntry {
@@ -56,7 +56,7 @@ pub async fn a_dropped_transaction_leaves_nothing(fixture: &dyn Fixture) {
     };
     let job = NewJob { key: buyer.clone(), kind: JobKind::Wake, due_at: minute(0), payload: "{}".to_owned() };
     {
-        let mut transaction = store.begin().await.expect("begun");
+        let mut transaction = store.begin(Work::Notifications).await.expect("begun");
         transaction.claim(&[inbox_entry("n-1", &buyer)]).await.expect("claimed");
         transaction.place(std::slice::from_ref(&buyer), minute(0)).await.expect("placed");
         transaction.lock(std::slice::from_ref(&buyer)).await.expect("locked");
@@ -81,7 +81,7 @@ pub async fn a_dropped_transaction_leaves_nothing(fixture: &dyn Fixture) {
 pub async fn a_placed_row_is_invisible_until_it_is_written(fixture: &dyn Fixture) {
     let store = &*fixture.store();
     let buyer = customer("buyer");
-    let mut transaction = store.begin().await.expect("begun");
+    let mut transaction = store.begin(Work::Notifications).await.expect("begun");
     transaction.place(std::slice::from_ref(&buyer), minute(0)).await.expect("placed");
     let locked = transaction.lock(std::slice::from_ref(&buyer)).await.expect("locked");
     assert_eq!(locked.len(), 1);
@@ -99,7 +99,7 @@ pub async fn placing_leaves_a_known_subscription_as_it_is(fixture: &dyn Fixture)
     let buyer = customer("buyer");
     take(store, minute(1), &[told("n-1", &buyer, minute(0), success())]).await;
     let before = record(store, &buyer).await;
-    let mut transaction = store.begin().await.expect("begun");
+    let mut transaction = store.begin(Work::Notifications).await.expect("begun");
     transaction.place(std::slice::from_ref(&buyer), minute(9)).await.expect("placed");
     let locked = transaction.lock(std::slice::from_ref(&buyer)).await.expect("locked");
     assert_eq!(locked, std::slice::from_ref(&before));
@@ -122,7 +122,7 @@ pub async fn a_record_reads_back_as_it_was_written(fixture: &dyn Fixture) {
     });
     records.sort_by(|a, b| a.key.cmp(&b.key));
     let keys = records.clone().map(|record| record.key);
-    let mut transaction = store.begin().await.expect("begun");
+    let mut transaction = store.begin(Work::Notifications).await.expect("begun");
     transaction.place(&keys, minute(0)).await.expect("placed");
     assert_eq!(transaction.lock(&keys).await.expect("locked").len(), records.len());
     transaction.write_subscriptions(&records).await.expect("written");
@@ -130,7 +130,7 @@ pub async fn a_record_reads_back_as_it_was_written(fixture: &dyn Fixture) {
     for written in &records {
         assert_eq!(record(store, &written.key).await, *written);
     }
-    let mut transaction = store.begin().await.expect("begun");
+    let mut transaction = store.begin(Work::Notifications).await.expect("begun");
     let mut locked = transaction.lock(&keys).await.expect("locked");
     locked.sort_by(|a, b| a.key.cmp(&b.key));
     assert_eq!(locked, records);
@@ -171,12 +171,12 @@ pub async fn a_claim_answers_only_what_was_there_before(fixture: &dyn Fixture) {
         vec![told("n-2", &buyer, minute(0), success()), act(&buyer, bound_to("tenant-1"))];
     take(store, minute(1), &batch).await;
     let entries = ["n-1", "n-2", "n-3"].map(|id| inbox_entry(id, &buyer));
-    let mut transaction = store.begin().await.expect("begun");
+    let mut transaction = store.begin(Work::Notifications).await.expect("begun");
     let known = transaction.claim(&entries).await.expect("claimed");
     assert_eq!(known, [(entries[1].key.clone(), Settled::Applied)]);
     transaction.note_outcomes(&[(entries[0].key.clone(), Settled::TooOld)]).await.expect("noted");
     transaction.commit().await.expect("committed");
-    let mut transaction = store.begin().await.expect("begun");
+    let mut transaction = store.begin(Work::Notifications).await.expect("begun");
     let mut known = transaction.claim(&entries).await.expect("claimed");
     known.sort();
     let settled = [Settled::TooOld, Settled::Applied, Settled::Applied];

@@ -1,13 +1,15 @@
 //! A store that remembers only what was claimed, and whose commits end as a test scripts them.
 
+mod ledger;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use stallkeeper_lifecycle::{EventId, Fact, FactKind, SubscriptionKey, Terms, Timestamp};
+use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 use stallkeeper_persistence::{
-    Actor, CommitStore, Content, HistoryEntry, InboxEntry, InboxKey, Incoming, NewJob, QuarantineEntry,
-    QuarantineKey, Received, Settled, Source, StoreError, SubscriptionRecord, TermsOf, Transaction,
+    Actor, CommitStore, HistoryEntry, InboxEntry, InboxKey, NewJob, QuarantineEntry, QuarantineKey, Settled,
+    Source, StoreError, SubscriptionRecord, Transaction, Work,
 };
 use tokio::sync::watch;
 
@@ -29,8 +31,8 @@ pub(crate) struct ScriptedStore {
 struct Script {
     /// How the next commits end; all later ones store.
     answers: VecDeque<Answer>,
-    /// The notification that no commit may hold.
-    refused: Option<EventId>,
+    /// The notification or usage event that no commit may hold.
+    refused: Option<String>,
     attempts: usize,
     committed_sizes: Vec<usize>,
     gate: Option<watch::Receiver<bool>>,
@@ -52,7 +54,7 @@ impl ScriptedStore {
     }
 
     pub(crate) fn refuse(&self, id: &str) {
-        self.script.lock().unwrap().refused = id.parse().ok();
+        self.script.lock().unwrap().refused = Some(id.to_owned());
     }
 
     pub(crate) fn hold_commits(&self) -> Gate {
@@ -74,7 +76,7 @@ impl ScriptedStore {
 
 #[async_trait]
 impl CommitStore for ScriptedStore {
-    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
+    async fn begin(&self, _work: Work) -> Result<Box<dyn Transaction>, StoreError> {
         Ok(Box::new(ScriptedTransaction { store: self.clone(), claimed: Vec::new() }))
     }
 
@@ -85,13 +87,13 @@ impl CommitStore for ScriptedStore {
 
 struct ScriptedTransaction {
     store: ScriptedStore,
-    claimed: Vec<EventId>,
+    claimed: Vec<String>,
 }
 
 #[async_trait]
 impl Transaction for ScriptedTransaction {
     async fn claim(&mut self, entries: &[InboxEntry]) -> Result<Vec<(InboxKey, Settled)>, StoreError> {
-        self.claimed = entries.iter().map(|entry| entry.key.id.clone()).collect();
+        self.claimed = entries.iter().map(|entry| entry.key.id.to_string()).collect();
         Ok(Vec::new())
     }
 
@@ -159,31 +161,6 @@ impl Transaction for ScriptedTransaction {
     }
 }
 
-/// Terms that hold for everything.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Everything;
-
-impl TermsOf for Everything {
-    fn terms(&self, _key: &SubscriptionKey) -> Terms {
-        Terms::default()
-    }
-}
-
 pub(crate) fn at_noon() -> Timestamp {
     Timestamp::from_micros(1_767_268_800_000_000)
-}
-
-/// Notification `n-<number>` about a buyer of its own.
-pub(crate) fn arrival(number: usize) -> Incoming {
-    let id: EventId = format!("n-{number}").parse().unwrap();
-    let key: SubscriptionKey = format!("aws/prod-1/customer/buyer-{number}").parse().unwrap();
-    let received = Received {
-        inbox: InboxKey { marketplace: key.marketplace.clone(), id: id.clone() },
-        key,
-        agreement: None,
-        fact: Fact::at_time(at_noon(), id, FactKind::SubscribeFail),
-        body: Vec::new(),
-        replays: None,
-    };
-    Incoming { received_at: at_noon(), content: Content::Received(received) }
 }

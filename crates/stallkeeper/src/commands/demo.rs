@@ -10,7 +10,8 @@ use secrecy::SecretString;
 
 use crate::config::LogConfig;
 use crate::demo::{
-    Account, Judgement, Mismatch, Stage, Summary, Timeline, expected, key, play_crowd, play_story, said,
+    Account, Crowd, Judgement, Mismatch, Stage, Summary, Timeline, Usage, expected, key, play_crowd,
+    play_story, said, wind_down,
 };
 use crate::logs;
 use crate::table::{Screen, print, print_json};
@@ -46,7 +47,8 @@ pub struct DemoArgs {
 /// When a part fails, or the worker is wrong, with the subscriptions on which it is.
 pub async fn run(args: DemoArgs, out: &mut impl Write) -> anyhow::Result<()> {
     logs::init(&LogConfig { format: None, filter: log_filter() })?;
-    let stage = Stage::open(args.seed, args.database.clone()).await?;
+    let crowd = if args.notifications > 0 { Crowd::Comes } else { Crowd::StaysAway };
+    let stage = Stage::open(args.seed, args.database.clone(), crowd).await?;
     let played = play(&stage, &args, out).await;
     // Stopped whatever came of it; a worker that broke is the better explanation.
     stage.close().await?;
@@ -84,14 +86,17 @@ async fn play(stage: &Stage, args: &DemoArgs, out: &mut impl Write) -> anyhow::R
         let progress = !args.json && io::stderr().is_terminal();
         play_crowd(stage, args.notifications - published, args.seed, progress).await?;
     }
+    let usage_books = wind_down(stage).await?;
     let judgement = stage.judge().await?;
     mismatches.extend(judgement.mismatches.iter().cloned());
     mismatches.sort();
     mismatches.dedup();
-    let problems = problems(&judgement, args.notifications);
+    let mut problems = problems(&judgement, args.notifications);
+    problems.extend(usage_books.problems());
     let summary = Summary {
         notifications: judgement.notifications,
         subscriptions: by_word(&judgement),
+        usage: usage_books.usage(),
         mismatches: mismatches.len(),
         mismatched: mismatches.iter().take(NAMED_MAX).cloned().collect(),
         problems: problems.clone(),
@@ -138,6 +143,8 @@ fn tell(judgement: &Judgement, summary: &Summary, out: &mut impl Write) -> anyho
         }
         print(out, &table)?;
     }
+    writeln!(out)?;
+    print(out, &usage(&summary.usage))?;
     let counted = summary.notifications;
     writeln!(
         out,
@@ -147,7 +154,8 @@ fn tell(judgement: &Judgement, summary: &Summary, out: &mut impl Write) -> anyho
     if summary.mismatches == 0 && summary.problems.is_empty() {
         writeln!(
             out,
-            "All {} subscriptions are what the marketplace's books say ({:.1} s).",
+            "All {} subscriptions are what the marketplace's books say, every unit used is on its bill once, and \
+             what is lost was planted ({:.1} s).",
             judgement.books.len(),
             summary.seconds
         )?;
@@ -175,9 +183,32 @@ fn subscriptions(judgement: &Judgement) -> comfy_table::Table {
     table
 }
 
+/// What became of usage, by buyer and dimension, and in all.
+fn usage(usage: &Usage) -> comfy_table::Table {
+    let titles = ["buyer", "dimension", "used", "billed", "pending", "lost", "why"];
+    let mut table = Screen::detect().table(&titles);
+    let left_out = usage.buyers.len().saturating_sub(ROWS_MAX);
+    for row in usage.buyers.iter().take(ROWS_MAX) {
+        let why: Vec<&str> = row.why.iter().map(String::as_str).collect();
+        let counts = [row.recorded, row.billed, row.pending, row.lost].map(|units| units.to_string());
+        let row = [row.buyer.clone(), row.dimension.clone()].into_iter().chain(counts);
+        table.add_row(row.chain([why.join(", ")]));
+    }
+    let more = if left_out > 0 { format!("all, also {left_out} more rows") } else { "all".to_owned() };
+    let counts = [usage.recorded, usage.billed, usage.pending, usage.lost].map(|units| units.to_string());
+    table.add_row([more, String::new()].into_iter().chain(counts));
+    table
+}
+
 async fn serve(stage: &Stage, args: &DemoArgs, out: &mut impl Write) -> anyhow::Result<()> {
     if !args.json {
         let config = stage.folder().join("stallkeeper.toml");
+        writeln!(
+            out,
+            "\nThe worker's API is at {} with the token in {}.",
+            stage.app().url(),
+            config.display()
+        )?;
         writeln!(out, "\nThe marketplace stays open at {}/control/ until Ctrl-C.", stage.simulator().url())?;
         writeln!(
             out,
@@ -203,9 +234,9 @@ fn verdict(played: &Played) -> anyhow::Result<()> {
     let lines: Vec<String> =
         named.chain((more > 0).then(|| format!("and {more} more"))).chain(problems.iter().cloned()).collect();
     bail!(
-        "the worker was wrong about {} subscriptions:
+        "the worker was wrong {} times:
   {}",
-        mismatches.len(),
+        mismatches.len().saturating_add(problems.len()),
         lines.join(
             "
   "

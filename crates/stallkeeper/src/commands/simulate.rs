@@ -96,7 +96,7 @@ fn warn_of(listen: SocketAddr) {
 fn write_config(simulator: &Simulator, folder: &Path) -> anyhow::Result<PathBuf> {
     let folder = folder.canonicalize()?;
     configuration::keep_signer(simulator, &folder)?;
-    configuration::write(simulator, &folder)
+    configuration::write(simulator, &folder, None)
 }
 
 fn tell(

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use secrecy::ExposeSecret;
 use stallkeeper_aws::{CredentialsSource, Partition, QueueUrl};
+use stallkeeper_ledger::ApiDimension;
 use stallkeeper_lifecycle::ProductCode;
 use stallkeeper_notification::FeedError;
 use url::Url;
 
 use super::marketplace::{FeedProblem, topic};
 use super::source::{KeyPath, Source};
-use super::{Config, Endpoints, Marketplace, Product};
+use super::{ApiToken, Config, Dimension, Endpoints, Marketplace, Product};
 
 /// Reports every contradiction of a configuration that is well formed.
 pub(super) fn check(config: &Config, source: &Source) {
@@ -26,6 +28,7 @@ pub(super) fn check(config: &Config, source: &Source) {
         check_marketplace(config, marketplace, source, &root.key("marketplace").index(index));
     }
     check_products(config, source, &root.key("product"));
+    check_tokens(config, source, &root.key("api_token"));
 }
 
 /// Where a queue lies, however its URL is spelled: the host in lower case, its port unless that is the usual one,
@@ -115,6 +118,12 @@ fn check_marketplace(config: &Config, marketplace: &Marketplace, source: &Source
 fn check_partition(marketplace: &Marketplace, partition: Partition, source: &Source, path: &KeyPath) {
     let queue = marketplace.queue_url.as_ref().and_then(QueueUrl::region).map(Partition::of_region);
     let region = Partition::of_region(&marketplace.region);
+    let metering = marketplace.metering.as_ref();
+    // Without a word of its own it is the region, which is reported already.
+    let metering = metering
+        .map(|metering| metering.region.as_str())
+        .filter(|metering| *metering != marketplace.region)
+        .map(Partition::of_region);
     let bus = marketplace.eventbridge.as_ref().map(|eventbridge| eventbridge.rule_arn.partition());
     let role = match &marketplace.credentials {
         CredentialsSource::Role { arn, .. } => arn.split(':').nth(1).and_then(Partition::from_arn_text),
@@ -125,6 +134,7 @@ fn check_partition(marketplace: &Marketplace, partition: Partition, source: &Sou
     let found = [
         (path.key("queue_url"), queue),
         (path.key("region"), Some(region)),
+        (path.key("metering_region"), metering),
         (path.key("eventbridge").key("rule_arn"), bus),
         (path.key("role_arn"), role),
     ];
@@ -150,6 +160,7 @@ fn check_products(config: &Config, source: &Source, path: &KeyPath) {
         let names = product.dimensions.iter().map(|dimension| Some(&dimension.name));
         unique(source, &path.key("dimension"), "name", names);
         check_names(config, product, source, &path);
+        check_api_names(product, source, &path);
         for (index, listing) in product.listings.iter().enumerate() {
             let path = path.key("listing").index(index);
             if config.marketplace(&listing.marketplace).is_none() {
@@ -168,6 +179,38 @@ fn check_names(config: &Config, product: &Product, source: &Source, path: &KeyPa
         for name in dimension.api_names.keys().filter(|name| config.marketplace(name).is_none()) {
             let path = path.key("dimension").index(index).key("api_names");
             source.refuse(&path, &unknown_marketplace(name));
+        }
+    }
+}
+
+/// Usage of two dimensions under one name would be one record's, and the second of them refused.
+fn check_api_names(product: &Product, source: &Source, path: &KeyPath) {
+    for listing in &product.listings {
+        let mut first: BTreeMap<&ApiDimension, &Dimension> = BTreeMap::new();
+        for (index, dimension) in product.dimensions.iter().enumerate() {
+            let api_name = dimension.api_name(&listing.marketplace);
+            let Some(known) = first.insert(api_name, dimension).filter(|known| known.name != dimension.name)
+            else {
+                continue;
+            };
+            let words = format!(
+                "the marketplace `{}` would call both this and `{}` `{api_name}`",
+                listing.marketplace, known.name
+            );
+            let path = path.key("dimension").index(index);
+            let is_said = dimension.api_names.contains_key(&listing.marketplace);
+            source.refuse(&path.key(if is_said { "api_names" } else { "name" }), &words);
+        }
+    }
+}
+
+fn check_tokens(config: &Config, source: &Source, path: &KeyPath) {
+    unique(source, path, "name", config.api_tokens.iter().map(|token| Some(&token.name)));
+    for (index, token) in config.api_tokens.iter().enumerate() {
+        let is_same = |other: &&ApiToken| other.token.expose_secret() == token.token.expose_secret();
+        if let Some(other) = config.api_tokens.iter().take(index).find(is_same) {
+            let words = format!("the same as that of `{}`", other.name);
+            source.refuse(&path.index(index).key("token"), &words);
         }
     }
 }

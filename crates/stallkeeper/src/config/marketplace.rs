@@ -8,6 +8,7 @@ use stallkeeper_notification::{Delivery, EventBus, Feed, FeedConfig, FeedError, 
 pub use stallkeeper_aws::Endpoints;
 
 use super::Config;
+use super::metering::{self, Metering};
 use super::section::Section;
 
 /// One marketplace with its queue and its account.
@@ -33,6 +34,8 @@ pub struct Marketplace {
     pub credentials: CredentialsSource,
     /// Endpoints other than AWS's own.
     pub endpoints: Endpoints,
+    /// How its usage is reported; none where it is not metered.
+    pub metering: Option<Metering>,
 }
 
 /// The rule that sends the marketplace's events to the queue.
@@ -209,6 +212,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<Marketplace> {
         None => refuse_aws_keys(section, kind),
     }
     let region = region.unwrap_or_else(|| kind.region().to_owned());
+    let metering = metering::read(section, kind, &region);
     Some(Marketplace {
         name,
         kind,
@@ -220,6 +224,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<Marketplace> {
         eventbridge,
         credentials,
         endpoints,
+        metering,
     })
 }
 
@@ -261,5 +266,5 @@ fn credentials(section: &Section<'_>) -> CredentialsSource {
 
 fn endpoints(section: &Section<'_>) -> Endpoints {
     let url = |key| section.text::<url::Url>(key).map(String::from);
-    Endpoints { sqs: url("sqs"), sns: url("sns") }
+    Endpoints { sqs: url("sqs"), sns: url("sns"), metering: url("metering") }
 }

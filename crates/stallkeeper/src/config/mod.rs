@@ -12,33 +12,44 @@
 mod contradictions;
 mod database;
 mod error;
+mod lanes;
 mod listen;
 mod logging;
 mod marketplace;
+mod metering;
 mod product;
 mod queue;
 mod section;
 mod signature;
 mod source;
+mod token;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use stallkeeper_aws::CredentialsSource;
+use stallkeeper_ledger::{MeterTerms, ProductKey, SourceName};
 use stallkeeper_lifecycle::{MarketplaceName, ProductCode, SubscriptionKey, Terms};
 use stallkeeper_persistence::TermsOf;
+use stallkeeper_persistence::usage::MeterTermsOf;
+use stallkeeper_web::ApiToken;
 use url::Url;
 
 pub use self::database::DatabaseKind;
 pub use self::error::ConfigError;
+pub use self::lanes::LaneConfig;
 pub use self::logging::{LogConfig, LogFormat};
 pub use self::marketplace::{Endpoints, EventBridge, FeedProblem, Identity, Kind, Marketplace};
-pub use self::product::{Aggregate, Dimension, DimensionName, Listing, NameError, Product, ProductKey};
+pub use self::metering::Metering;
+pub use self::product::{Dimension, Listing, Product};
 pub use self::queue::QueueConfig;
 pub use self::signature::{SignatureConfig, TrustFileError};
 
+use self::metering::Meters;
 use self::section::Section;
 use self::source::Source;
 
@@ -47,6 +58,9 @@ pub const DEFAULT_TOML: &str = include_str!("default.toml");
 
 /// How long notifications have to be remembered at least, in days: longer than SQS keeps a message (14).
 const INBOX_RETENTION_DAYS_MIN: u64 = 15;
+
+/// How long usage has to be kept at least, in days: 13 months, so that a yearly bill can be proved.
+const USAGE_RETENTION_DAYS_MIN: u64 = 396;
 
 /// All that a seller can say about how Stallkeeper shall work.
 #[derive(Clone, Debug)]
@@ -63,6 +77,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// How long notifications are remembered, so that none is taken in twice.
     pub inbox_retention: Duration,
+    /// How long usage is kept, with what was sent of it.
+    pub usage_retention: Duration,
     /// A simulator that stands in for AWS and for the machine's clock; never in production.
     pub simulator_url: Option<Url>,
     /// Logs.
@@ -75,6 +91,10 @@ pub struct Config {
     pub marketplaces: Vec<Marketplace>,
     /// What he sells.
     pub products: Vec<Product>,
+    /// Who may call the API; nobody where there is none.
+    pub api_tokens: Vec<ApiToken>,
+    /// What the above comes to for each metered listing.
+    meters: Meters,
 }
 
 impl Config {
@@ -115,6 +135,11 @@ impl Config {
         self.marketplaces.iter().find(|marketplace| marketplace.name == *name)
     }
 
+    /// The product with that key.
+    pub fn product(&self, key: &ProductKey) -> Option<&Product> {
+        self.products.iter().find(|product| product.key == *key)
+    }
+
     /// The listings on one marketplace, each with its product.
     pub fn listings<'a>(
         &'a self,
@@ -141,50 +166,85 @@ impl TermsOf for Config {
     }
 }
 
+impl MeterTermsOf for Config {
+    fn meter_terms(&self, key: &SubscriptionKey) -> Option<Arc<MeterTerms>> {
+        self.meters.terms(&key.marketplace, &key.product).cloned()
+    }
+
+    fn listings_of(&self, product: &ProductKey) -> Vec<(MarketplaceName, ProductCode)> {
+        let listings = self.product(product).into_iter().flat_map(|product| &product.listings);
+        listings
+            .filter(|listing| self.meters.terms(&listing.marketplace, &listing.code).is_some())
+            .map(|listing| (listing.marketplace.clone(), listing.code.clone()))
+            .collect()
+    }
+
+    fn sources_of(&self, product: &ProductKey) -> BTreeSet<SourceName> {
+        self.product(product).map(|product| product.usage_sources.clone()).unwrap_or_default()
+    }
+
+    fn metered_products(&self) -> Vec<ProductKey> {
+        let keys = self.products.iter().map(|product| &product.key);
+        keys.filter(|key| !self.listings_of(key).is_empty()).cloned().collect()
+    }
+}
+
 /// The whole document; `None` where a part of it was refused.
 fn read(source: &Source) -> Option<Config> {
     let (config, complete) = section::read_root(source, |root| {
         let marketplaces = root.list("marketplace", marketplace::read);
         let products = root.list("product", product::read);
-        let complete = marketplaces.iter().all(Option::is_some) && products.iter().all(Option::is_some);
-        (
-            top(root, marketplaces.into_iter().flatten().collect(), products.into_iter().flatten().collect()),
-            complete,
-        )
+        let tokens = root.list("api_token", token::read);
+        let complete = marketplaces.iter().all(Option::is_some)
+            && products.iter().all(Option::is_some)
+            && tokens.iter().all(Option::is_some);
+        let config = Config {
+            marketplaces: marketplaces.into_iter().flatten().collect(),
+            products: products.into_iter().flatten().collect(),
+            api_tokens: tokens.into_iter().flatten().collect(),
+            ..top(root)
+        };
+        (config, complete)
     });
     if !complete {
         return None;
     }
     contradictions::check(&config, source);
-    Some(simulated(config))
+    let config = simulated(config);
+    Some(Config { meters: Meters::of(&config), ..config })
 }
 
 /// Where a simulator is named, it stands in for all of AWS.
 fn simulated(mut config: Config) -> Config {
     let Some(url) = config.simulator_url.clone() else { return config };
     for marketplace in &mut config.marketplaces {
-        marketplace.endpoints = Endpoints { sqs: Some(url.to_string()), sns: Some(url.to_string()) };
+        let here = Some(url.to_string());
+        marketplace.endpoints = Endpoints { sqs: here.clone(), sns: here.clone(), metering: here };
         marketplace.credentials = CredentialsSource::Simulated;
     }
     config.signature.certificate_base_url.get_or_insert(url);
     config
 }
 
-fn top(root: &Section<'_>, marketplaces: Vec<Marketplace>, products: Vec<Product>) -> Config {
-    let days = root.number("inbox_retention_days", 16, &(INBOX_RETENTION_DAYS_MIN..=365));
+fn top(root: &Section<'_>) -> Config {
+    let inbox_days = root.number("inbox_retention_days", 16, &(INBOX_RETENTION_DAYS_MIN..=365));
+    let usage_days = root.number("usage_retention_days", 400, &(USAGE_RETENTION_DAYS_MIN..=3_650));
     Config {
         database_url: database::read(root),
         public_listen: listen::public(root),
         internal_listen: listen::internal(root),
         public_url: root.text("public_url"),
         shutdown_grace: Duration::from_secs(root.number("shutdown_grace_secs", 25, &(1..=3_600))),
-        inbox_retention: Duration::from_hours(24 * days),
+        inbox_retention: Duration::from_hours(24 * inbox_days),
+        usage_retention: Duration::from_hours(24 * usage_days),
         simulator_url: root.text("simulator_url"),
         log: root.section("log", logging::read),
         signature: root.section("signature", signature::read),
         queue: root.section("queue", queue::read),
-        marketplaces,
-        products,
+        marketplaces: Vec::new(),
+        products: Vec::new(),
+        api_tokens: Vec::new(),
+        meters: Meters::default(),
     }
 }
 
@@ -193,7 +253,7 @@ mod tests {
     use super::*;
 
     /// A file in which every section exists, so that every key is asked for.
-    const ALL_SECTIONS: &str = "[[marketplace]]\n[marketplace.eventbridge]\n[[product]]\n[[product.listing]]\n[[product.dimension]]\n";
+    const ALL_SECTIONS: &str = "[[marketplace]]\n[marketplace.eventbridge]\n[[product]]\n[[product.listing]]\n[[product.dimension]]\n[[api_token]]\n";
 
     #[test]
     fn the_reference_document_parses_as_the_defaults() {

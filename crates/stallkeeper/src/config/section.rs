@@ -127,9 +127,10 @@ impl Section<'_> {
     }
 
     /// Texts by name; in a variable they stand as `name=text` with commas between them.
-    pub(super) fn names<K>(&self, key: &'static str) -> BTreeMap<K, String>
+    pub(super) fn names<K, V>(&self, key: &'static str) -> BTreeMap<K, V>
     where
         K: FromStr<Err: Display> + Ord,
+        V: FromStr<Err: Display>,
     {
         let path = self.ask(key);
         match self.source.find(&path) {
@@ -140,14 +141,17 @@ impl Section<'_> {
                         self.source.refuse(&path, "expected name=text, with commas between several");
                         return None;
                     };
-                    Some((self.parse(&path, name.trim())?, text.trim().to_owned()))
+                    Some((self.parse(&path, name.trim())?, self.parse(&path, text.trim())?))
                 };
                 text.split(',').filter_map(pair).collect()
             }
             Some(Found::File(node)) => match &node.value {
                 Value::Table(entries) => {
                     let entry = |(name, value): (&String, &Value)| match value {
-                        Value::Text(text) => Some((self.parse(&path.key(name), name)?, text.clone())),
+                        Value::Text(text) => {
+                            let at = path.key(name);
+                            Some((self.parse(&at, name)?, self.parse(&at, text)?))
+                        }
                         other => self.wrong(&path.key(name), "a text in quotes", other),
                     };
                     entries.iter().map(|(name, node)| (name, &node.value)).filter_map(entry).collect()
@@ -187,6 +191,12 @@ impl Section<'_> {
     pub(super) fn has(&self, key: &'static str) -> bool {
         let path = self.ask(key);
         self.source.find(&path).is_some() || self.source.has(&path)
+    }
+
+    /// Whether a list is given that has nothing in it.
+    pub(super) fn is_empty_list(&self, key: &'static str) -> bool {
+        let found = self.source.find(&self.ask(key));
+        matches!(found, Some(Found::File(node)) if matches!(&node.value, Value::List(nodes) if nodes.is_empty()))
     }
 
     /// Notes a problem about a key.

@@ -6,13 +6,20 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use stallkeeper_simulator::{Feed, Pricing, Product, Signer, Simulator};
+use secrecy::{ExposeSecret, SecretString};
+use stallkeeper_simulator::{Feed, Pricing, Product, Signer, Simulator, SimulatorConfig};
 use tempfile::NamedTempFile;
 
 /// The name that the marketplace has in the configuration, and so in every subscription's key.
 pub const MARKETPLACE: &str = "aws";
 /// The queue that the simulator makes.
 pub const QUEUE: &str = "stallkeeper";
+
+/// The system that reports usage, and has to say when its usage of an hour is complete.
+pub const SOURCE: &str = "app";
+
+/// What is counted of every product's use, and how many places its quantities may have.
+const DIMENSIONS: [(&str, u8); 2] = [("requests", 0), ("storage", 2)];
 
 /// How the first line of a configuration begins that was written here, and may be written again.
 const FIRST_WORDS: &str = "# A worker's configuration for the simulator at ";
@@ -62,14 +69,23 @@ fn read(path: &Path) -> anyhow::Result<Option<String>> {
     }
 }
 
+/// How usage is taken in and reported.
+#[derive(Clone, Debug)]
+pub struct Metered {
+    /// With what the app calls the API.
+    pub token: SecretString,
+    /// Whether hours without usage are reported: `send` or `skip`.
+    pub zero_records: &'static str,
+}
+
 /// Writes `stallkeeper.toml` and the certificates' root into a folder; gives the path of the former.
 ///
 /// The database stands beside them; `STALLKEEPER_DATABASE_URL` goes before it.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write(simulator: &Simulator, folder: &Path) -> anyhow::Result<PathBuf> {
-    let text = toml(simulator, folder)?;
+pub fn write(simulator: &Simulator, folder: &Path, metered: Option<&Metered>) -> anyhow::Result<PathBuf> {
+    let text = toml(simulator, folder, metered)?;
     let path = folder.join(FILE);
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
@@ -79,7 +95,7 @@ pub fn write(simulator: &Simulator, folder: &Path) -> anyhow::Result<PathBuf> {
 ///
 /// # Errors
 /// When the root cannot be written, or the simulator has no queue.
-pub fn toml(simulator: &Simulator, folder: &Path) -> anyhow::Result<String> {
+pub fn toml(simulator: &Simulator, folder: &Path, metered: Option<&Metered>) -> anyhow::Result<String> {
     let root = folder.join("root.pem");
     fs::write(&root, simulator.root_pem()).with_context(|| format!("cannot write {}", root.display()))?;
     let queue = simulator.queue(QUEUE).context("the simulator has no queue")?;
@@ -102,25 +118,51 @@ pub fn toml(simulator: &Simulator, folder: &Path) -> anyhow::Result<String> {
         writeln!(text, "[marketplace.eventbridge]\nrule_arn = \"{}\"", simulator.rule_arn())?;
     }
     for product in &products {
-        let pricing = match product.pricing {
-            Pricing::Subscription => "subscription",
-            Pricing::Contract => "contract",
-        };
+        write_product(&mut text, product, metered)?;
+    }
+    if let Some(Metered { token, .. }) = metered {
         writeln!(
             text,
-            "\n[[product]]\nkey = \"{}\"\n[[product.listing]]\nmarketplace = \"{MARKETPLACE}\"\n\
-             code = \"{}\"\npricing = \"{pricing}\"",
-            product.key, product.code,
+            "\n[[api_token]]\nname = \"{SOURCE}\"\ntoken = \"{}\"\nscopes = [\"usage:write\", \"usage:read\"]",
+            token.expose_secret()
         )?;
     }
     Ok(text)
+}
+
+fn write_product(text: &mut String, product: &Product, metered: Option<&Metered>) -> std::fmt::Result {
+    let pricing = match product.pricing {
+        Pricing::Subscription => "subscription",
+        Pricing::Contract => "contract",
+    };
+    let metered = metered.filter(|_| product.pricing == Pricing::Subscription);
+    writeln!(text, "\n[[product]]\nkey = \"{}\"", product.key)?;
+    if metered.is_some() {
+        writeln!(text, "usage_sources = [\"{SOURCE}\"]")?;
+    }
+    writeln!(
+        text,
+        "[[product.listing]]\nmarketplace = \"{MARKETPLACE}\"\ncode = \"{}\"\npricing = \"{pricing}\"",
+        product.code,
+    )?;
+    let Some(metered) = metered else { return Ok(()) };
+    writeln!(text, "zero_records = \"{}\"", metered.zero_records)?;
+    for (name, scale) in DIMENSIONS {
+        writeln!(text, "[[product.dimension]]\nname = \"{name}\"\nscale = {scale}")?;
+    }
+    Ok(())
+}
+
+/// The simulator's products, as the demonstration sells them: each with its dimensions.
+pub fn metered_products() -> Vec<Product> {
+    let names = DIMENSIONS.map(|(name, _)| name);
+    SimulatorConfig::default().products.into_iter().map(|product| product.with_dimensions(&names)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use stallkeeper_simulator::SimulatorConfig;
     use tempfile::TempDir;
 
     use super::*;
@@ -130,7 +172,7 @@ mod tests {
         let simulator =
             Simulator::start(SimulatorConfig { signer, ..SimulatorConfig::default() }).await.unwrap();
         keep_signer(&simulator, folder).unwrap();
-        write(&simulator, folder).unwrap();
+        write(&simulator, folder, None).unwrap();
         simulator
     }
 

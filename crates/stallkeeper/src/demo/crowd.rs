@@ -6,7 +6,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use stallkeeper_simulator::{CrowdPlan, Entry, FaultSettings, Standing};
 
 use super::Stage;
+use super::app::Used;
 use super::check::{key, subscription_key};
+use super::units::Units;
 
 /// How much of the marketplace's time a crowd spans.
 const SPAN_SECS: u64 = 3 * 24 * 3_600;
@@ -18,6 +20,10 @@ const REGISTRATIONS_MAX: usize = 150;
 const REGISTRATIONS_AT_ONCE: usize = 5;
 /// Not always those whose keys come first.
 const STRIDE: usize = 7;
+
+/// How many of them use something once the crowd has come to rest, while an hour takes as long as it should.
+const USERS_MAX: usize = 50;
+const DIMENSION: &str = "requests";
 
 /// What goes wrong while a crowd acts: whatever the worker can set right by itself.
 fn faults() -> FaultSettings {
@@ -58,6 +64,34 @@ pub async fn play(stage: &Stage, notifications: u64, seed: u64, progress: bool) 
     stage.settle().await?;
     bar.finish_and_clear();
     stage.simulator().faults().set(FaultSettings::default())?;
+    use_some(stage).await
+}
+
+/// Some of those who are subscribed in the end use something, each as much as nobody else.
+async fn use_some(stage: &Stage) -> anyhow::Result<()> {
+    let (now, registrations) = (stage.now(), stage.registrations().clone());
+    let books = stage.simulator().market().books();
+    let can =
+        |entry: &&Entry| entry.standing == Standing::Subscribed && registrations.contains_key(&key(entry));
+    let used: Vec<Used> = books
+        .iter()
+        .filter(can)
+        .take(USERS_MAX)
+        .zip(1..)
+        .map(|(entry, units)| Used {
+            id: format!("crowd-{units}"),
+            buyer: entry.buyer.clone(),
+            product: entry.product.clone(),
+            // Who has two licenses of a product has to say which.
+            subscription: Some(key(entry)),
+            dimension: DIMENSION.to_owned(),
+            units: Units::of_whole(units),
+            at: now,
+        })
+        .collect();
+    if !used.is_empty() {
+        stage.app().report(&used).await?;
+    }
     Ok(())
 }
 

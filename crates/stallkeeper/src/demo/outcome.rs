@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Mismatch;
+use super::{Mismatch, Usage};
 
 /// What the marketplace sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +88,8 @@ pub struct Summary {
     pub notifications: Notifications,
     /// How many subscriptions the worker says are in each state.
     pub subscriptions: BTreeMap<&'static str, u64>,
+    /// What became of usage; numbers are units, of all dimensions together in the totals.
+    pub usage: Usage,
     /// On how many subscriptions the worker and the books differ.
     pub mismatches: usize,
     /// The first of them.

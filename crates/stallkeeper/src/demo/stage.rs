@@ -1,6 +1,7 @@
 //! The marketplace, the worker and the database of one demonstration.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,34 +14,53 @@ use stallkeeper_runtime::{Shutdown, WallClock};
 use stallkeeper_simulator::{Entry, MarketClock, Simulator, SimulatorConfig};
 use stallkeeper_web::MetricsText;
 use tempfile::TempDir;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcOffset};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use url::Url;
 
+use super::app::App;
 use super::check::{Mismatch, Registrations, Views, compare};
-use super::configuration::{self, QUEUE};
+use super::configuration::{self, Metered, QUEUE};
 use super::outcome::{Notifications, Sent};
+use super::usage_check::Lost;
 use crate::commands::act::submit;
 use crate::config::{Config, DatabaseKind};
+use crate::simulated_clock::drawn;
 use crate::store;
 use crate::worker::{Role, Worker};
 
 /// How long nothing may be taken in, before the worker is held to be stuck; above the time for which an
 /// unanswered receive hides its messages.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub(super) const PATIENCE: Duration = Duration::from_secs(40);
 /// How often progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How long metering rests at the most: its clock is moved by hours at a time.
+const METERING_RESTS: Duration = Duration::from_millis(50);
+
+/// Whether a crowd comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crowd {
+    /// It does, and moves the clock so fast that nobody could report every idle hour of everyone.
+    Comes,
+    /// It does not.
+    StaysAway,
+}
+
 /// Everything that a demonstration needs, running.
 pub struct Stage {
-    simulator: Simulator,
-    config: Config,
-    store: Arc<dyn Store>,
+    pub(super) simulator: Simulator,
+    pub(super) config: Config,
+    pub(super) store: Arc<dyn Store>,
     clock: Arc<dyn WallClock>,
     worker: JoinHandle<anyhow::Result<()>>,
-    shutdown: Shutdown,
+    pub(super) shutdown: Shutdown,
     metrics: MetricsText,
     registrations: Mutex<Registrations>,
+    pub(super) app: App,
+    pub(super) planted: Mutex<Vec<Lost>>,
     folder: TempDir,
 }
 
@@ -59,24 +79,55 @@ impl Stage {
     ///
     /// # Errors
     /// When a part does not start, or the database is not empty.
-    pub async fn open(seed: u64, database: Option<SecretString>) -> anyhow::Result<Self> {
+    pub async fn open(seed: u64, database: Option<SecretString>, crowd: Crowd) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("there is no place for temporary files")?;
-        let simulator = Simulator::start(SimulatorConfig { seed, ..SimulatorConfig::default() }).await?;
-        let config = worker_config(&simulator, &folder, database)?;
+        let products = configuration::metered_products();
+        let simulator =
+            Simulator::start(SimulatorConfig { seed, products, ..SimulatorConfig::default() }).await?;
+        let now = simulator.clock().now();
+        simulator.market().advance((morning(now) - now).try_into()?).await?;
+        let metered = metered(crowd);
+        let config = worker_config(&simulator, &folder, database, &metered)?;
         let store = store::open_migrated(config.required_database_url()?).await?;
         let before = store.subscriptions(&SubscriptionFilter::All, &Page::first(1)).await?;
         ensure!(before.is_empty(), "the database has subscriptions already; give the demo an empty one");
         let clock: Arc<dyn WallClock> = Arc::new(SharedClock(simulator.clock()));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port is free")?;
+        let url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
+        let app = App::new(url, metered.token)?;
         let worker = Worker::new(config.clone(), clock.clone())?;
+        let worker = worker.listening_on(listener).looking_every(METERING_RESTS);
         let (shutdown, metrics) = (worker.shutdown(), worker.metrics());
         let worker = spawn(worker);
-        let registrations = Mutex::default();
-        Ok(Self { simulator, config, store, clock, worker, shutdown, metrics, registrations, folder })
+        let (registrations, planted) = (Mutex::default(), Mutex::default());
+        Ok(Self {
+            simulator,
+            config,
+            store,
+            clock,
+            worker,
+            shutdown,
+            metrics,
+            registrations,
+            app,
+            planted,
+            folder,
+        })
     }
 
     /// The marketplace.
     pub fn simulator(&self) -> &Simulator {
         &self.simulator
+    }
+
+    /// The app that reports usage.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from(self.simulator.clock().now())
     }
 
     /// Where the worker keeps its books.
@@ -228,15 +279,35 @@ fn spawn(worker: Worker) -> JoinHandle<anyhow::Result<()>> {
     tokio::spawn(worker.run(Role::All))
 }
 
+/// The next nine o'clock from which weeks are left in the month: hours and months end where the story says so,
+/// whenever it is told.
+fn morning(now: OffsetDateTime) -> OffsetDateTime {
+    const NINE: time::Time = time::macros::time!(9:00:01);
+    let today = now.to_offset(UtcOffset::UTC).date();
+    let days = (1..=14).map(|days| today.saturating_add(time::Duration::days(days)));
+    let day = days.into_iter().find(|day| (2..=17).contains(&day.day())).unwrap_or(today);
+    day.with_time(NINE).assume_utc()
+}
+
+/// Reports hours without usage, too, unless that would be too many.
+fn metered(crowd: Crowd) -> Metered {
+    let zero_records = match crowd {
+        Crowd::Comes => "skip",
+        Crowd::StaysAway => "send",
+    };
+    let token = format!("{:016x}{:016x}", drawn(), drawn());
+    Metered { token: token.into(), zero_records }
+}
+
 fn worker_config(
     simulator: &Simulator,
     folder: &TempDir,
     database: Option<SecretString>,
+    metered: &Metered,
 ) -> anyhow::Result<Config> {
-    let path = configuration::write(simulator, folder.path())?;
+    let path = configuration::write(simulator, folder.path(), Some(metered))?;
     let text = fs::read_to_string(path)?;
     let mut config = Config::parse(Some(("the demo's configuration", &text)), [])?;
-    config.internal_listen.set_port(0);
     if let Some(url) = database {
         config.database_url = Some(url);
     }

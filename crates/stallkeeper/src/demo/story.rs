@@ -14,6 +14,9 @@ use super::{Mismatch, Stage};
 const SEARCH: &str = "search";
 const VAULT: &str = "vault";
 
+const REQUESTS: &str = "requests";
+const STORAGE: &str = "storage";
+
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// Every third notification comes twice, its copy a little later.
@@ -35,6 +38,7 @@ pub async fn play(stage: &Stage, timeline: &mut Timeline<'_>) -> anyhow::Result<
     stage.simulator().faults().set(faults())?;
     story.timeline.title()?;
     story.subscriptions_begin().await?;
+    story.an_hour_is_billed().await?;
     story.subscriptions_end().await?;
     story.the_last_word_is_lost().await?;
     story.one_account_has_two_licenses().await?;
@@ -42,10 +46,10 @@ pub async fn play(stage: &Stage, timeline: &mut Timeline<'_>) -> anyhow::Result<
     Ok(story.mismatches)
 }
 
-struct Story<'a, 'out> {
-    stage: &'a Stage,
-    timeline: &'a mut Timeline<'out>,
-    mismatches: Vec<Mismatch>,
+pub(super) struct Story<'a, 'out> {
+    pub(super) stage: &'a Stage,
+    pub(super) timeline: &'a mut Timeline<'out>,
+    pub(super) mismatches: Vec<Mismatch>,
 }
 
 impl Story<'_, '_> {
@@ -61,19 +65,45 @@ impl Story<'_, '_> {
         self.register("cedar", "sets up the account", &cedar).await
     }
 
+    async fn an_hour_is_billed(&mut self) -> anyhow::Result<()> {
+        let hour = self.stage.now();
+        let used = self.uses("aurora", SEARCH, &[(REQUESTS, "120"), (STORAGE, "1.25")]).await?;
+        self.reports_again(&used).await?;
+        self.uses("birch", SEARCH, &[(REQUESTS, "40")]).await?;
+        self.uses("cedar", SEARCH, &[(REQUESTS, "7"), (STORAGE, "2.5")]).await?;
+        self.pass(60 * MINUTE, "an hour passes").await?;
+        self.hour_is_complete(SEARCH).await?;
+        let what = "pays for the hour from";
+        self.billed("aurora", what, hour, &[(REQUESTS, "120"), (STORAGE, "1")])?;
+        self.billed("birch", what, hour, &[(REQUESTS, "40")])?;
+        self.billed("cedar", what, hour, &[(REQUESTS, "7"), (STORAGE, "2")])
+    }
+
     async fn subscriptions_end(&mut self) -> anyhow::Result<()> {
+        let while_subscribed = self.stage.now();
+        self.uses("aurora", SEARCH, &[(REQUESTS, "30"), (STORAGE, "0.75")]).await?;
+        self.uses("cedar", SEARCH, &[(STORAGE, "0.5")]).await?;
         let aurora = self
             .act("aurora", "unsubscribes: one hour for the final usage", unsubscribe("aurora", SEARCH))
             .await?;
+        self.final_hour(&aurora, SEARCH, &[(REQUESTS, "30"), (STORAGE, "1")]).await?;
+        self.uses("birch", SEARCH, &[(REQUESTS, "12")]).await?;
         self.pass(30 * MINUTE, "half an hour passes").await?;
         self.unheard("birch", "unsubscribes, but the word of it is held up", unsubscribe("birch", SEARCH))
             .await?;
         self.stage.simulator().market().advance(10 * MINUTE).await?;
         let again = "subscribes again after ten minutes, which is heard first";
         let birch = self.act("birch", again, Act::subscribe("birch", SEARCH)).await?;
+        let back = self.stage.now();
+        self.uses("birch", SEARCH, &[(REQUESTS, "8")]).await?;
         self.pass(80 * MINUTE, "eighty minutes pass").await?;
+        self.hour_is_complete(SEARCH).await?;
+        self.billed("birch", "pays for what it used before it left, from", back, &[(REQUESTS, "12")])?;
+        let next = back.plus(60 * MINUTE);
+        self.billed("birch", "…and for the rest of that hour in the next, from", next, &[(REQUESTS, "8")])?;
         self.look("aurora", "has gone for good: unsubscribe-success came", &aurora).await?;
-        self.look("birch", "has stayed: the end of the first hour meant nothing", &birch).await
+        self.look("birch", "has stayed: the end of the first hour meant nothing", &birch).await?;
+        self.reports_too_late(&aurora, SEARCH, REQUESTS, while_subscribed).await
     }
 
     async fn the_last_word_is_lost(&mut self) -> anyhow::Result<()> {
@@ -95,9 +125,13 @@ impl Story<'_, '_> {
             self.act("ember", "buys vault again: a second license", Act::subscribe("ember", VAULT)).await?;
         self.register("ember", "sets up the account for the first license", &first).await?;
         self.pass(MINUTE, "a minute passes").await?;
+        self.uses("ember", VAULT, &[(REQUESTS, "3")]).await?;
         let ends = Act::Unsubscribe(Whose::only("ember", VAULT).with_subscription(&first.id));
         self.act("ember", "cancels the first agreement", ends).await?;
         self.look("ember", "keeps the second", &second).await?;
+        self.pass(MINUTE, "a minute passes").await?;
+        self.final_hour(&first, VAULT, &[(REQUESTS, "3")]).await?;
+        self.identities(&first)?;
         self.pass(61 * MINUTE, "an hour passes").await?;
         self.look("ember", "has lost the first license", &first).await?;
         self.look("ember", "still has the second", &second).await
@@ -138,10 +172,11 @@ impl Story<'_, '_> {
     }
 
     async fn pass(&mut self, time: Duration, what: &str) -> anyhow::Result<()> {
+        self.stage.metered().await?;
         self.stage.simulator().market().advance(time).await?;
         self.stage.settle().await?;
-        self.timeline.say(&format!("{:<8}  {:<7}  — {what} —", "", ""))?;
-        Ok(())
+        self.stage.metered().await?;
+        Ok(self.timeline.note(&format!("— {what} —"))?)
     }
 
     async fn look(&mut self, buyer: &str, what: &str, entry: &Entry) -> anyhow::Result<()> {

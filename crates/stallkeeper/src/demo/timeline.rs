@@ -25,6 +25,20 @@ pub struct Line<'a> {
     pub mismatch: Option<&'a Mismatch>,
 }
 
+/// What is said of usage, by the worker or by the marketplace's bill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// What it should be.
+    Right(String),
+    /// Something else.
+    Wrong {
+        /// What is said.
+        words: String,
+        /// What it should be.
+        but: String,
+    },
+}
+
 impl<'a> Timeline<'a> {
     /// A timeline for people.
     pub fn shown(out: &'a mut dyn Write) -> Self {
@@ -66,6 +80,26 @@ impl<'a> Timeline<'a> {
         self.say(&columns(&clock(line.at), line.buyer, line.what, &verdict))
     }
 
+    /// Shows what became of usage, or what of it is not as it must be.
+    ///
+    /// # Errors
+    /// When the output does not take it.
+    pub fn usage(&mut self, at: Timestamp, buyer: &str, what: &str, said: &Said) -> io::Result<()> {
+        let verdict = match said {
+            Said::Right(words) => format!("✓ {words}"),
+            Said::Wrong { words, but } => format!("✗ {words}, but it should be {but}"),
+        };
+        self.say(&columns(&clock(at), buyer, what, &verdict))
+    }
+
+    /// Shows more about the line before.
+    ///
+    /// # Errors
+    /// When the output does not take it.
+    pub fn note(&mut self, what: &str) -> io::Result<()> {
+        self.say(columns("", "", what, "").trim_end())
+    }
+
     /// Shows what happened without the worker's knowledge.
     ///
     /// # Errors
@@ -77,6 +111,11 @@ impl<'a> Timeline<'a> {
 
 fn columns(at: &str, buyer: &str, what: &str, worker: &str) -> String {
     format!("{at:<8}  {buyer:<7}  {what:<62}  {worker}")
+}
+
+/// The hour and minute of a time as it is written.
+pub(super) fn hour_and_minute(time: &str) -> String {
+    time.chars().skip(11).take(5).collect()
 }
 
 /// The hour, minute and second.
@@ -111,6 +150,16 @@ mod tests {
             worker: "active".to_owned(),
         };
         assert!(shown(Some(&mismatch)).ends_with("✗ active, but the books say ended\n"));
+    }
+
+    #[test]
+    fn usage_that_is_not_where_it_should_be_is_named_with_where_it_should() {
+        let mut out = Vec::new();
+        let at = "2026-03-01T09:30:00.25Z".parse().unwrap();
+        let said = Said::Wrong { words: "counted".to_owned(), but: "lost".to_owned() };
+        Timeline::shown(&mut out).usage(at, "aurora", "is late", &said).unwrap();
+        let line = String::from_utf8(out).unwrap();
+        assert!(line.ends_with("✗ counted, but it should be lost\n"), "{line}");
     }
 
     #[test]

@@ -2,22 +2,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use clap::ValueEnum;
 use metrics_exporter_prometheus::PrometheusHandle;
-use stallkeeper_aws::{QueueUrl, sdk_config, sqs_client};
+use stallkeeper_aws::{MeteringClient, QueueUrl, sdk_config, sqs_client};
+use stallkeeper_metering::{Lane, MeteringConfig, MeteringHealth, Mode, Reporter};
 use stallkeeper_notification::Verifier;
 use stallkeeper_outbox::{Outbox, OutboxConfig, WakeRunner};
+use stallkeeper_persistence::usage::{MeterTermsOf, usage_desk};
 use stallkeeper_persistence::{Committer, JobKind, Store, TermsOf, batcher};
 use stallkeeper_poller::{Poller, PollerHealth, SqsQueue};
 use stallkeeper_runtime::{
     Backoff, FinalStatus, Shutdown, Tasks, WallClock, listen_for_signals, sleep_or_cancelled,
 };
-use stallkeeper_web::{MetricsText, internal_routes, serve};
+use stallkeeper_web::{ApiTokens, LateRoutes, MetricsText, StoredUsage, api_routes, internal_routes, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Housekeeper, NotificationHandler, WorkerReadiness, metrics};
-use crate::config::{Config, Marketplace};
+use crate::config::{Config, LaneConfig, Marketplace};
 use crate::simulated_clock::Follower;
 use crate::store;
 
@@ -34,6 +37,16 @@ pub enum Role {
     Poll,
     /// Runs stored jobs.
     Jobs,
+    /// Closes hours and reports usage.
+    Meter,
+    /// Takes usage in over HTTP and answers the app.
+    Web,
+}
+
+impl Role {
+    fn is(self, role: Self) -> bool {
+        self == Self::All || self == role
+    }
 }
 
 /// One running worker.
@@ -43,6 +56,8 @@ pub struct Worker {
     shutdown: Shutdown,
     tasks: Tasks,
     metrics: PrometheusHandle,
+    metering: MeteringConfig,
+    listener: Option<TcpListener>,
 }
 
 impl Worker {
@@ -53,7 +68,28 @@ impl Worker {
     pub fn new(config: Config, clock: Arc<dyn WallClock>) -> anyhow::Result<Self> {
         let shutdown = Shutdown::new();
         let (config, tasks) = (Arc::new(config), Tasks::new(shutdown.clone()));
-        Ok(Self { config, clock, shutdown, tasks, metrics: metrics::install()? })
+        let (metrics, metering) = (metrics::install()?, MeteringConfig::default());
+        Ok(Self { config, clock, shutdown, tasks, metrics, metering, listener: None })
+    }
+
+    /// Whether usage is reported to marketplaces; it is unless this says otherwise.
+    #[must_use]
+    pub fn with_metering(mut self, mode: Mode) -> Self {
+        self.metering.mode = mode;
+        self
+    }
+
+    /// How long metering rests at the most before it looks at the clock again, which may have been moved.
+    #[must_use]
+    pub fn looking_every(mut self, rest: Duration) -> Self {
+        self.metering.poll = rest;
+        self
+    }
+
+    /// Serves health, metrics and the app's API here, in place of where the configuration says.
+    #[must_use]
+    pub fn listening_on(self, listener: TcpListener) -> Self {
+        Self { listener: Some(listener), ..self }
     }
 
     /// Keeps the worker's clock at a simulator's time for as long as it works.
@@ -75,18 +111,17 @@ impl Worker {
     ///
     /// # Errors
     /// When it cannot start, or a part of it failed.
-    pub async fn run(self, role: Role) -> anyhow::Result<()> {
+    pub async fn run(mut self, role: Role) -> anyhow::Result<()> {
         listen_for_signals(&self.shutdown, &self.tasks, self.config.shutdown_grace)?;
         self.tasks.spawn("metrics", metrics::upkeep(self.metrics.clone(), self.shutdown.soft.clone()));
         let readiness = Arc::new(WorkerReadiness::new(self.shutdown.soft.clone()));
-        let address = self.config.internal_listen;
-        let listener =
-            TcpListener::bind(address).await.with_context(|| format!("internal_listen {address}"))?;
+        let listener = self.listen().await?;
         tracing::info!(address = %listener.local_addr()?, "health and metrics are served");
-        let routes = internal_routes(readiness.clone(), self.metrics());
+        let api = LateRoutes::default();
+        let routes = internal_routes(readiness.clone(), self.metrics()).merge(api.routes());
         // Served until the very end, so that a stopping worker still answers.
         self.tasks.spawn("web", serve(listener, routes, self.shutdown.hard.clone()));
-        let ended = self.work(role, &readiness).await;
+        let ended = self.work(role, &readiness, &api).await;
         self.shutdown.stop_now();
         let status = self.tasks.close_and_wait().await;
         ended?;
@@ -98,8 +133,16 @@ impl Worker {
         }
     }
 
+    async fn listen(&mut self) -> anyhow::Result<TcpListener> {
+        if let Some(listener) = self.listener.take() {
+            return Ok(listener);
+        }
+        let address = self.config.internal_listen;
+        TcpListener::bind(address).await.with_context(|| format!("internal_listen {address}"))
+    }
+
     /// Everything but what has to outlive the work.
-    async fn work(&self, role: Role, readiness: &WorkerReadiness) -> anyhow::Result<()> {
+    async fn work(&self, role: Role, readiness: &WorkerReadiness, api: &LateRoutes) -> anyhow::Result<()> {
         let Some(store) = self.open_store().await? else { return Ok(()) };
         readiness.store_opened(store.clone());
         let work = Tasks::new(self.shutdown.clone());
@@ -107,11 +150,17 @@ impl Worker {
         let (committer, batcher) = batcher(store.clone(), self.clock.clone(), terms);
         readiness.commits_started(committer.health());
         work.spawn("commit", unless(self.shutdown.hard.clone(), batcher.run()));
-        if matches!(role, Role::All | Role::Poll) {
-            readiness.pollers_started(self.start_pollers(&work, &committer).await?);
+        if role.is(Role::Web) {
+            api.open(self.start_api(&work, store.clone())?);
         }
-        if matches!(role, Role::All | Role::Jobs) {
+        if role.is(Role::Meter) {
+            readiness.metering_started(self.start_metering(&work, store.clone(), &committer).await);
+        }
+        if role.is(Role::Jobs) {
             self.start_jobs(&work, store, &committer);
+        }
+        if role.is(Role::Poll) {
+            readiness.pollers_started(self.start_pollers(&work, &committer).await?);
         }
         drop(committer);
         match work.close_and_wait().await {
@@ -179,6 +228,40 @@ impl Worker {
             .with_context(|| format!("queue of the marketplace {name}"))
     }
 
+    /// Takes usage in from now on; answers the routes that the app calls.
+    fn start_api(&self, work: &Tasks, store: Arc<dyn Store>) -> anyhow::Result<Router> {
+        let terms: Arc<dyn MeterTermsOf> = self.config.clone();
+        let (desk, intake) = usage_desk(store.clone(), self.clock.clone(), terms.clone());
+        let soft = self.shutdown.soft.clone();
+        let intake = async move { intake.run(soft.cancelled()).await };
+        work.spawn("usage", unless(self.shutdown.hard.clone(), intake));
+        let usage = StoredUsage { store, desk, clock: self.clock.clone(), terms };
+        let tokens = ApiTokens::new(self.config.api_tokens.iter().cloned()).context("api_token")?;
+        Ok(api_routes(Arc::new(usage), &tokens))
+    }
+
+    /// Closes hours and reports usage from now on.
+    async fn start_metering(
+        &self,
+        work: &Tasks,
+        store: Arc<dyn Store>,
+        committer: &Committer,
+    ) -> MeteringHealth {
+        let mut lanes = Vec::new();
+        for LaneConfig { name, marketplaces, calls_per_sec, account } in self.config.lanes() {
+            let client = MeteringClient::new(&sdk_config(&account).await, &account, &account.region);
+            lanes.push(Lane { name, marketplaces, api: Arc::new(client), calls_per_sec });
+        }
+        let (terms, news): (Arc<dyn MeterTermsOf>, _) = (self.config.clone(), committer.metering_news());
+        let (holder, config) = (holder(), self.metering.clone());
+        let reporter = Reporter::new(store, self.clock.clone(), terms, lanes, &holder, news, config);
+        let health = reporter.health();
+        let (committer, soft) = (committer.clone(), self.shutdown.soft.clone());
+        let reporting = async move { reporter.run(committer, &soft).await };
+        work.spawn("metering", unless(self.shutdown.hard.clone(), reporting));
+        health
+    }
+
     fn start_jobs(&self, work: &Tasks, store: Arc<dyn Store>, committer: &Committer) {
         let wake = Arc::new(WakeRunner::new(committer.clone(), self.clock.clone()));
         let outbox =
@@ -186,10 +269,17 @@ impl Worker {
                 .with_runner(JobKind::Wake, wake);
         let stop = self.shutdown.soft.clone();
         work.spawn("outbox", unless(self.shutdown.hard.clone(), async move { outbox.run(&stop).await }));
-        let housekeeper = Housekeeper::new(store, self.clock.clone(), self.config.inbox_retention);
+        let (inbox, usage) = (self.config.inbox_retention, self.config.usage_retention);
+        let housekeeper = Housekeeper::new(store, self.clock.clone(), inbox, usage);
         let keeping = housekeeper.run(self.shutdown.soft.clone());
         work.spawn("housekeeper", unless(self.shutdown.hard.clone(), keeping));
     }
+}
+
+/// What this process is called in leases: the machine's name and the process's number.
+fn holder() -> String {
+    let machine = std::env::var("HOSTNAME").unwrap_or_else(|_| "worker".to_owned());
+    format!("{machine}/{}", std::process::id())
 }
 
 /// Work that is let go at a hard stop, even in the middle: transactions roll back, leases run out.

@@ -13,17 +13,24 @@ const PRUNE_ROWS: u32 = 500;
 const PRUNE_EVERY: Duration = Duration::from_mins(10);
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
 
-/// Removes notifications that are older than any redelivery, and measures what is stored.
+/// Removes notifications that are older than any redelivery and usage that nobody disputes any more, and
+/// measures what is stored.
 pub struct Housekeeper {
     store: Arc<dyn Store>,
     clock: Arc<dyn WallClock>,
     inbox_retention: Duration,
+    usage_retention: Duration,
 }
 
 impl Housekeeper {
-    /// A housekeeper that keeps notifications for `inbox_retention`.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn WallClock>, inbox_retention: Duration) -> Self {
-        Self { store, clock, inbox_retention }
+    /// A housekeeper that keeps notifications for `inbox_retention`, and usage for `usage_retention`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn WallClock>,
+        inbox_retention: Duration,
+        usage_retention: Duration,
+    ) -> Self {
+        Self { store, clock, inbox_retention, usage_retention }
     }
 
     /// Works until `stop`.
@@ -46,10 +53,17 @@ impl Housekeeper {
     }
 
     async fn prune(&self, stop: &CancellationToken) -> Result<(), StoreError> {
-        let horizon = Timestamp::from(self.clock.now()).minus(self.inbox_retention);
+        let now = Timestamp::from(self.clock.now());
         while !stop.is_cancelled() {
-            let removed = self.store.prune_inbox(horizon, PRUNE_ROWS).await?;
+            let removed = self.store.prune_inbox(now.minus(self.inbox_retention), PRUNE_ROWS).await?;
             counter!("stallkeeper_inbox_pruned_total").increment(removed);
+            if removed < u64::from(PRUNE_ROWS) {
+                break;
+            }
+        }
+        while !stop.is_cancelled() {
+            let removed = self.store.prune_usage(now.minus(self.usage_retention), PRUNE_ROWS).await?;
+            counter!("stallkeeper_usage_pruned_total").increment(removed);
             if removed < u64::from(PRUNE_ROWS) {
                 break;
             }

@@ -2,6 +2,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use stallkeeper_metering::{LaneTrouble, MeteringHealth};
 use stallkeeper_persistence::{CommitHealth, Store};
 use stallkeeper_poller::{PollerHealth, Standing};
 use stallkeeper_web::{Problem, Readiness};
@@ -15,13 +16,20 @@ pub struct WorkerReadiness {
     store: OnceLock<Arc<dyn Store>>,
     commits: OnceLock<CommitHealth>,
     pollers: OnceLock<Vec<(String, PollerHealth)>>,
+    metering: OnceLock<MeteringHealth>,
     stopping: CancellationToken,
 }
 
 impl WorkerReadiness {
     /// Not ready, until it is told of a store.
     pub fn new(stopping: CancellationToken) -> Self {
-        Self { store: OnceLock::new(), commits: OnceLock::new(), pollers: OnceLock::new(), stopping }
+        Self {
+            store: OnceLock::new(),
+            commits: OnceLock::new(),
+            pollers: OnceLock::new(),
+            metering: OnceLock::new(),
+            stopping,
+        }
     }
 
     /// The database is open; a second one is not taken.
@@ -37,6 +45,21 @@ impl WorkerReadiness {
     /// These queues are polled; a second list is not taken.
     pub fn pollers_started(&self, pollers: Vec<(String, PollerHealth)>) {
         let _first_counts = self.pollers.set(pollers);
+    }
+
+    /// Usage is reported; a second kind is not taken.
+    pub fn metering_started(&self, metering: MeteringHealth) {
+        let _first_counts = self.metering.set(metering);
+    }
+
+    fn metering_problems(&self) -> Vec<Problem> {
+        let troubles = self.metering.get().map(MeteringHealth::troubles).unwrap_or_default();
+        let problem = |trouble: LaneTrouble| Problem {
+            part: format!("metering {}", trouble.lane),
+            problem: trouble.problem,
+            remedy: trouble.remedy,
+        };
+        troubles.into_iter().map(problem).collect()
     }
 
     async fn database_problem(&self) -> Option<Problem> {
@@ -79,6 +102,7 @@ impl Readiness for WorkerReadiness {
     async fn problems(&self) -> Vec<Problem> {
         let mut problems: Vec<Problem> = self.database_problem().await.into_iter().collect();
         problems.extend(self.queue_problems());
+        problems.extend(self.metering_problems());
         if self.stopping.is_cancelled() {
             problems.push(Problem {
                 part: "worker".to_owned(),

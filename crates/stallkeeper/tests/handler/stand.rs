@@ -10,9 +10,10 @@ use stallkeeper_lifecycle::{SubscriptionKey, Terms};
 use stallkeeper_notification::{
     CertificateSource, CertificateUrl, Delivery, FetchError, SignaturePolicy, Trust, Verifier,
 };
+use stallkeeper_persistence::usage::MeterTermsOf;
 use stallkeeper_persistence::{
     CommitStore, HistoryRecord, Page, QuarantineRecord, QuarantineState, QuarantineStore, StoreError,
-    SubscriptionStore, TermsOf, Transaction, batcher,
+    SubscriptionStore, TermsOf, Transaction, Work, batcher,
 };
 use stallkeeper_persistence_sqlite::{Options, SqliteStore};
 use stallkeeper_poller::{Handler, Message, Verdict};
@@ -116,7 +117,7 @@ struct Guarded {
 
 #[async_trait]
 impl CommitStore for Guarded {
-    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
+    async fn begin(&self, work: Work) -> Result<Box<dyn Transaction>, StoreError> {
         let plan = self.door.plans.lock().unwrap().pop_front();
         match plan {
             Some(Plan::Unavailable) => return Err(StoreError::Unavailable("away".into())),
@@ -128,7 +129,7 @@ impl CommitStore for Guarded {
             }
             None => {}
         }
-        self.store.begin().await
+        self.store.begin(work).await
     }
 
     async fn licenses_of(&self, agreements: &[SubscriptionKey]) -> Result<Vec<SubscriptionKey>, StoreError> {
@@ -137,6 +138,8 @@ impl CommitStore for Guarded {
 }
 
 struct NoTerms;
+
+impl MeterTermsOf for NoTerms {}
 
 impl TermsOf for NoTerms {
     fn terms(&self, _key: &SubscriptionKey) -> Terms {

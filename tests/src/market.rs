@@ -1,3 +1,5 @@
+//! The simulator as a process of its own.
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -17,7 +19,7 @@ const PAGE: usize = 1_000;
 
 /// The simulator as a process of its own, used by its control API; killed when dropped.
 #[derive(Debug)]
-pub(super) struct Market {
+pub struct Market {
     process: Child,
     // Nobody reads on, but a pipe without a reader would end who writes to it.
     _stdout: ChildStdout,
@@ -28,55 +30,74 @@ pub(super) struct Market {
 
 /// What the two queues hold.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Queues {
-    pub(super) notifications: Depth,
-    pub(super) dead_letters: Depth,
+pub struct Queues {
+    /// What notifications come to.
+    pub notifications: Depth,
+    /// What was received too often.
+    pub dead_letters: Depth,
 }
 
 /// What a queue holds, and what was ever done with it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub(super) struct Depth {
-    pub(super) visible: u64,
-    pub(super) in_flight: u64,
-    pub(super) delayed: u64,
-    pub(super) put: u64,
-    pub(super) received: u64,
+pub struct Depth {
+    /// Messages that can be received.
+    pub visible: u64,
+    /// Messages that somebody has received.
+    pub in_flight: u64,
+    /// Messages that are held back.
+    pub delayed: u64,
+    /// How many were ever put into it.
+    pub put: u64,
+    /// How often messages were ever received.
+    pub received: u64,
 }
 
 /// Buyers who act at random until so many notifications were published.
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub(super) struct Crowd {
-    pub(super) published: u64,
-    pub(super) done: bool,
+pub struct Crowd {
+    /// How many notifications it has made.
+    pub published: u64,
+    /// Whether it has acted.
+    pub done: bool,
 }
 
 /// A subscription as the marketplace holds it.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct BookEntry {
-    pub(super) id: String,
-    pub(super) standing: String,
-    pub(super) deadline: Option<String>,
+pub struct BookEntry {
+    /// Its id, such as `simsearch/customer/…`.
+    pub id: String,
+    /// Where it stands.
+    pub standing: String,
+    /// When the last hour is over, while it runs.
+    pub deadline: Option<String>,
 }
 
 /// What was published.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Published {
+pub struct Published {
     number: u64,
-    pub(super) id: String,
-    pub(super) what: String,
-    pub(super) subscription: String,
-    pub(super) at: String,
-    pub(super) copies: u64,
+    /// The notification's id.
+    pub id: String,
+    /// What it says, such as `subscribe-success`.
+    pub what: String,
+    /// About which subscription.
+    pub subscription: String,
+    /// When.
+    pub at: String,
+    /// How often it was delivered.
+    pub copies: u64,
 }
 
 impl Depth {
-    pub(super) fn total(self) -> u64 {
+    /// All messages.
+    pub fn total(self) -> u64 {
         self.visible + self.in_flight + self.delayed
     }
 }
 
 impl Market {
-    pub(super) fn start(seed: u64) -> Self {
+    /// Starts it; the seed makes its ids and its faults.
+    pub fn start(seed: u64) -> Self {
         let folder = tempfile::tempdir().expect("cannot make a folder for the simulator");
         let log =
             File::create(folder.path().join("simulator.log")).expect("cannot write the simulator's log");
@@ -100,13 +121,19 @@ impl Market {
         Self { process, _stdout: stdout.into_inner(), folder, url, http }
     }
 
+    /// Where it answers, without a closing slash.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The configuration that it wrote for workers.
-    pub(super) fn config(&self) -> String {
+    pub fn config(&self) -> String {
         fs::read_to_string(self.folder.path().join("stallkeeper.toml"))
             .expect("the simulator wrote no configuration")
     }
 
-    pub(super) async fn queues(&self) -> Queues {
+    /// What the notifications' queue and its dead letters hold.
+    pub async fn queues(&self) -> Queues {
         #[derive(Deserialize)]
         struct Named {
             name: String,
@@ -121,27 +148,43 @@ impl Market {
         Queues { notifications: depth("stallkeeper"), dead_letters: depth("stallkeeper-dead-letters") }
     }
 
-    pub(super) async fn start_crowd(&self, notifications: u64, seed: u64, span: Option<Duration>) {
+    /// Lets a crowd come that makes so many notifications.
+    pub async fn start_crowd(&self, notifications: u64, seed: u64, span: Option<Duration>) {
         let span_secs = span.map(|span| span.as_secs());
         let plan = json!({ "notifications": notifications, "seed": seed, "span_secs": span_secs });
         self.call::<Value>(Method::POST, "crowd", Some(plan)).await;
     }
 
-    pub(super) async fn crowd(&self) -> Crowd {
+    /// How far the crowd is.
+    pub async fn crowd(&self) -> Crowd {
         self.get("crowd").await
     }
 
-    pub(super) async fn set_faults(&self, faults: Value) {
+    /// Lets things go wrong from now on.
+    pub async fn set_faults(&self, faults: Value) {
         self.call::<Value>(Method::PUT, "faults", Some(faults)).await;
     }
 
+    /// Lets a buyer act, and gives the id of the subscription in the books.
+    pub async fn act(&self, act: &str, buyer: &str, product: &str) -> String {
+        let body = json!({ "act": act, "buyer": buyer, "product": product });
+        let done = self.call::<Value>(Method::POST, "acts", Some(body)).await;
+        let id = done.get("subscription").and_then(|entry| entry.get("id")).and_then(Value::as_str);
+        id.unwrap_or_else(|| panic!("an act names its subscription: {done}")).to_owned()
+    }
+
+    /// Puts the clock to a moment, in RFC 3339.
+    pub async fn set_clock(&self, to: &str) {
+        self.call::<Value>(Method::POST, "clock", Some(json!({ "set": to }))).await;
+    }
+
     /// Moves the clock on; what falls due meanwhile has been published when this returns.
-    pub(super) async fn advance(&self, by: Duration) {
+    pub async fn advance(&self, by: Duration) {
         self.call::<Value>(Method::POST, "clock", Some(json!({ "advance_secs": by.as_secs() }))).await;
     }
 
     /// The marketplace's time, in RFC 3339.
-    pub(super) async fn now(&self) -> String {
+    pub async fn now(&self) -> String {
         #[derive(Deserialize)]
         struct Reading {
             now: String,
@@ -149,7 +192,8 @@ impl Market {
         self.get::<Reading>("clock").await.now
     }
 
-    pub(super) async fn books(&self) -> Vec<BookEntry> {
+    /// Every subscription as the marketplace holds it.
+    pub async fn books(&self) -> Vec<BookEntry> {
         #[derive(Deserialize)]
         struct Page {
             subscriptions: Vec<BookEntry>,
@@ -164,7 +208,8 @@ impl Market {
         }
     }
 
-    pub(super) async fn published(&self) -> Vec<Published> {
+    /// All that was published.
+    pub async fn published(&self) -> Vec<Published> {
         #[derive(Deserialize)]
         struct Page {
             notifications: Vec<Published>,
@@ -180,11 +225,16 @@ impl Market {
         }
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
         self.call(Method::GET, path, None).await
     }
 
-    async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> T {
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> T {
         let url = format!("{}/control/{path}", self.url);
         let mut call = self.http.request(method, &url);
         if let Some(body) = body {

@@ -1,0 +1,179 @@
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+/// Shorter tokens can be guessed.
+const TOKEN_BYTES_MIN: usize = 16;
+
+/// What a token's bearer may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Scope {
+    /// Report usage, and say up to when it is complete: `usage:write`.
+    UsageWrite,
+    /// Read what became of usage, and which final-usage windows are open: `usage:read`.
+    UsageRead,
+}
+
+/// No scope is called so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown scope {0:?}: expected one of usage:write, usage:read")]
+pub struct UnknownScope(String);
+
+/// A token as it is configured.
+#[derive(Clone, Debug)]
+pub struct ApiToken {
+    /// Whose it is, for people.
+    pub name: String,
+    /// What the bearer sends.
+    pub token: SecretString,
+    /// What the bearer may do.
+    pub scopes: BTreeSet<Scope>,
+}
+
+/// Why tokens cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It can be guessed.
+    #[error("token {name:?} has less than {TOKEN_BYTES_MIN} characters; make a longer one")]
+    Short {
+        /// The token's name.
+        name: String,
+    },
+    /// It cannot stand in a header.
+    #[error("token {name:?} has blanks or characters that an HTTP header cannot carry")]
+    Characters {
+        /// The token's name.
+        name: String,
+    },
+    /// Two tokens are the same, so that nobody could tell which scopes hold.
+    #[error("tokens {first:?} and {second:?} are the same; make each its own")]
+    Same {
+        /// The earlier one's name.
+        first: String,
+        /// The later one's name.
+        second: String,
+    },
+}
+
+/// The tokens that open `/v1`, of which only digests are kept; without any it stays closed. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct ApiTokens(Arc<[Known]>);
+
+struct Known {
+    name: String,
+    digest: Digest,
+    scopes: BTreeSet<Scope>,
+}
+
+type Digest = [u8; 32];
+
+/// What a caller's token comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Admitted,
+    /// There is no token at all.
+    Closed,
+    /// None was sent, or one that is not known.
+    Unknown,
+    /// The bearer may not do this.
+    OutOfScope,
+}
+
+impl ApiTokens {
+    /// Tokens from the configuration.
+    ///
+    /// # Errors
+    /// A token that is too short or cannot be sent, and two that are the same.
+    pub fn new(tokens: impl IntoIterator<Item = ApiToken>) -> Result<Self, TokenError> {
+        let mut known: Vec<Known> = Vec::new();
+        for ApiToken { name, token, scopes } in tokens {
+            let text = token.expose_secret();
+            if text.len() < TOKEN_BYTES_MIN {
+                return Err(TokenError::Short { name });
+            }
+            if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(TokenError::Characters { name });
+            }
+            let digest = digest_of(text);
+            if let Some(first) = known.iter().find(|known| known.digest == digest) {
+                return Err(TokenError::Same { first: first.name.clone(), second: name });
+            }
+            known.push(Known { name, digest, scopes });
+        }
+        Ok(Self(known.into()))
+    }
+
+    /// Looks at what stands behind `Bearer`, in the same time whichever token it is or resembles.
+    pub(crate) fn admit(&self, presented: Option<&str>, scope: Scope) -> Admission {
+        if self.0.is_empty() {
+            return Admission::Closed;
+        }
+        let Some(presented) = presented.map(digest_of) else { return Admission::Unknown };
+        let is_it = |known: &&Known| verify_slices_are_equal(&known.digest, &presented).is_ok();
+        // Every digest is looked at, so that the time does not tell which one it is.
+        let found: Vec<&Known> = self.0.iter().filter(is_it).collect();
+        match found.first() {
+            None => Admission::Unknown,
+            Some(known) if known.scopes.contains(&scope) => Admission::Admitted,
+            Some(_) => Admission::OutOfScope,
+        }
+    }
+}
+
+fn digest_of(token: &str) -> Digest {
+    let mut bytes = Digest::default();
+    for (byte, of_digest) in bytes.iter_mut().zip(digest(&SHA256, token.as_bytes()).as_ref()) {
+        *byte = *of_digest;
+    }
+    bytes
+}
+
+impl fmt::Debug for ApiTokens {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.iter().map(|known| (&known.name, &known.scopes));
+        formatter.debug_map().entries(names).finish()
+    }
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::UsageWrite, Self::UsageRead];
+
+    /// The word by which the configuration names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UsageWrite => "usage:write",
+            Self::UsageRead => "usage:read",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+
+    fn from_str(word: &str) -> Result<Self, UnknownScope> {
+        let found = Self::ALL.into_iter().find(|scope| scope.as_str() == word);
+        found.ok_or_else(|| UnknownScope(word.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Scope {
+    type Error = UnknownScope;
+
+    fn try_from(word: String) -> Result<Self, UnknownScope> {
+        word.parse()
+    }
+}

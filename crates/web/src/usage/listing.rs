@@ -1,0 +1,109 @@
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::{Deserialize, Serialize};
+use stallkeeper_lifecycle::SubscriptionKey;
+use stallkeeper_persistence::{Page, StoreError};
+
+use super::lines::{HeldLine, LostLine};
+use crate::UsageApi;
+use crate::problem_document::ProblemDocument;
+
+const LIMIT_DEFAULT: u32 = 100;
+/// Below the store's bound, as one line more is read to see whether there is one.
+const LIMIT_MAX: u32 = 500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LossesQuery {
+    subscription: Option<SubscriptionKey>,
+    after: Option<i64>,
+    limit: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HeldQuery {
+    subscription: Option<SubscriptionKey>,
+    limit: Option<u32>,
+}
+
+/// What is lost.
+#[derive(Serialize)]
+pub(super) struct Losses {
+    losses: Vec<LostLine>,
+    /// Behind which number there is more.
+    next: Option<i64>,
+}
+
+/// What is held, the first to run out first.
+#[derive(Serialize)]
+pub(super) struct HeldUsage {
+    held: Vec<HeldLine>,
+    /// Whether more is held than is shown.
+    more: bool,
+}
+
+pub(super) async fn get_losses(
+    State(api): State<Arc<dyn UsageApi>>,
+    query: Result<Query<LossesQuery>, QueryRejection>,
+) -> Result<Json<Losses>, ProblemDocument> {
+    let LossesQuery { subscription, after, limit } = parameters(query)?;
+    Ok(Json(losses(&*api, subscription.as_ref(), after, limit).await?))
+}
+
+pub(super) async fn get_held(
+    State(api): State<Arc<dyn UsageApi>>,
+    query: Result<Query<HeldQuery>, QueryRejection>,
+) -> Result<Json<HeldUsage>, ProblemDocument> {
+    let HeldQuery { subscription, limit } = parameters(query)?;
+    Ok(Json(held(&*api, subscription.as_ref(), limit).await?))
+}
+
+pub(super) async fn losses(
+    api: &dyn UsageApi,
+    key: Option<&SubscriptionKey>,
+    after: Option<i64>,
+    limit: Option<u32>,
+) -> Result<Losses, StoreError> {
+    let limit = bounded(limit);
+    let mut lines = api.losses(key, &Page { after, limit: limit + 1 }).await?;
+    let next = next_of(&mut lines, limit).map(|last| last.number);
+    Ok(Losses { losses: lines.iter().map(LostLine::from).collect(), next })
+}
+
+pub(super) async fn held(
+    api: &dyn UsageApi,
+    key: Option<&SubscriptionKey>,
+    limit: Option<u32>,
+) -> Result<HeldUsage, StoreError> {
+    let limit = bounded(limit);
+    let mut lines = api.held(key, limit + 1).await?;
+    let more = next_of(&mut lines, limit).is_some();
+    Ok(HeldUsage { held: lines.iter().map(HeldLine::from).collect(), more })
+}
+
+/// The last line to be shown, where there are more than that.
+pub(super) fn next_of<T>(lines: &mut Vec<T>, limit: u32) -> Option<&T> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if lines.len() <= limit {
+        return None;
+    }
+    lines.truncate(limit);
+    lines.last()
+}
+
+/// How many lines are shown.
+pub(super) fn bounded(limit: Option<u32>) -> u32 {
+    limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX)
+}
+
+/// A request's parameters.
+pub(super) fn parameters<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ProblemDocument> {
+    match query {
+        Ok(Query(parameters)) => Ok(parameters),
+        Err(rejection) => Err(ProblemDocument::bad_request(rejection.body_text())),
+    }
+}
