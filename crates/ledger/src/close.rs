@@ -9,7 +9,7 @@ use crate::freeze::freeze;
 use crate::late::settle_held;
 use crate::{
     ApiDimension, Hour, Loss, MARGIN_MIN, Meter, MeterTerms, News, Phase, Record, RecordKey, Scale,
-    SourceName, UsageEvent, ZeroRecords, next_look, send_until,
+    SourceName, UsageEvent, next_look, send_until,
 };
 
 /// Up to when each source has said that a product's usage is complete, for all tenants.
@@ -160,7 +160,7 @@ impl Look<'_> {
 
     fn report_idle_hour(&mut self, hour: Hour) {
         let mut wanted = self.units_left(hour);
-        if self.terms.zero_records == ZeroRecords::Send {
+        if self.meter.sends_zeros(self.terms) {
             let all = self.terms.dimensions.values();
             wanted.extend(all.map(|dimension| (dimension.api_name.clone(), dimension.scale)));
         }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use stallkeeper_lifecycle::Timestamp;
 
-use crate::{Carry, Hour, Meter, MeterTerms, News, Phase, Seal, ZeroRecords};
+use crate::{Carry, Hour, Meter, MeterTerms, News, Phase, Seal};
 
 /// When something happens to a meter by time alone, but for a final-usage window's soft cut, which depends on
 /// all that leave.
@@ -20,12 +20,7 @@ pub fn next_look(meter: &Meter, terms: &MeterTerms, now: Timestamp) -> Option<Ti
             _ => closes(oldest),
         }
     });
-    let idle = match (meter.phase, terms.zero_records) {
-        (Phase::Running | Phase::Ending { .. }, ZeroRecords::Send) => {
-            Some(closes(meter.closed_before.max(meter.first_hour)))
-        }
-        _ => None,
-    };
+    let idle = meter.sends_zeros(terms).then(|| closes(meter.closed_before.max(meter.first_hour)));
     let left = meter.carries.values().map(|carry| carry_look(meter, terms, *carry)).min();
     let news = (meter.news == News::Some).then_some(now);
     open.into_iter().chain(idle).chain(left).chain(meter.held).chain(news).min()

@@ -218,6 +218,13 @@ impl Meter {
         }
     }
 
+    /// Whether an hour that ends without usage gets records of zero units: not once final usage is frozen, as
+    /// such a record could only be late.
+    pub(crate) fn sends_zeros(&self, terms: &MeterTerms) -> bool {
+        let may_send = matches!(self.phase, Phase::Running | Phase::Ending { seal: Seal::Open, .. });
+        may_send && terms.zero_records == ZeroRecords::Send
+    }
+
     /// Notes that an hour of a dimension is frozen.
     pub(crate) fn froze(&mut self, dimension: &ApiDimension, hour: Hour) {
         let newest = self.taken.get(dimension).map_or(hour, |taken| (*taken).max(hour));

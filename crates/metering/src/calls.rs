@@ -1,8 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::stream::{self, Stream, StreamExt as _};
 use metrics::{counter, histogram};
 use stallkeeper_ledger::{ANSWER_WAIT, Call, CallGroup, Outgoing};
 use stallkeeper_lifecycle::Timestamp;
@@ -107,18 +106,19 @@ impl Wave {
 }
 
 impl Caller {
-    /// Makes stored calls in their order, several at once, and answers what each came to.
-    pub(crate) async fn make_all(
-        &self,
-        wave: &Wave,
+    /// Makes stored calls in their order, several at once, and answers what each came to, as it is known.
+    pub(crate) async fn make_all<'a>(
+        &'a self,
+        wave: &'a Wave,
         calls: Vec<Started>,
         stored_at: Timestamp,
-        lease: &LaneLease,
-        stop: &CancellationToken,
-    ) -> Vec<Made> {
-        let ahead = Ahead::of(calls.len(), self.queue.lock().await);
-        let calls = stream::iter(calls).map(|call| self.make(wave, call, stored_at, lease, &ahead, stop));
-        calls.buffer_unordered(self.in_flight.max(1)).collect().await
+        lease: &'a LaneLease,
+        stop: &'a CancellationToken,
+    ) -> impl Stream<Item = Made> + 'a {
+        let ahead = Arc::new(Ahead::of(calls.len(), self.queue.lock().await));
+        let calls =
+            stream::iter(calls).map(move |call| self.make(wave, call, stored_at, lease, ahead.clone(), stop));
+        calls.buffer_unordered(self.in_flight.max(1))
     }
 
     async fn make(
@@ -127,7 +127,7 @@ impl Caller {
         call: Started,
         stored_at: Timestamp,
         lease: &LaneLease,
-        ahead: &Ahead<'_>,
+        ahead: Arc<Ahead<'_>>,
         stop: &CancellationToken,
     ) -> Made {
         let Started { attempt, records } = call;
@@ -141,6 +141,7 @@ impl Caller {
             }
         }
         ahead.one_begins();
+        drop(ahead);
         let now = self.now();
         let hindrance = if stop.is_cancelled() {
             Some("the worker is stopping")

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -24,6 +24,7 @@ pub struct Closer {
     quotas: Vec<Quota>,
     config: MeteringConfig,
     frozen: Vec<Arc<Notify>>,
+    cuts: Mutex<Cuts>,
 }
 
 /// How fast the records of these marketplaces can leave.
@@ -33,8 +34,21 @@ struct Quota {
 }
 
 /// How long before a final-usage window's end its usage is frozen, by marketplace.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Margins(BTreeMap<MarketplaceName, Duration>);
+
+/// How far final usage is frozen.
+#[derive(Debug, Default)]
+struct Cuts {
+    /// What was counted last, and when.
+    counted: Option<(Timestamp, Margins)>,
+    /// Windows that end before this are frozen: it never moves back, as what is sent makes the backlog smaller
+    /// while those that left together still wait.
+    through: BTreeMap<MarketplaceName, Timestamp>,
+}
+
+/// How long a count of what leaving buyers used is good for.
+const COUNT_FOR: Duration = Duration::from_secs(5);
 
 /// What a step has done so far.
 #[derive(Default)]
@@ -65,7 +79,7 @@ impl Closer {
             calls_per_sec: lane.calls_per_sec,
         };
         let quotas = lanes.iter().map(quota).collect();
-        Self { store, clock, terms, quotas, config, frozen: Vec::new() }
+        Self { store, clock, terms, quotas, config, frozen: Vec::new(), cuts: Mutex::default() }
     }
 
     /// Notifies these when records were frozen.
@@ -87,7 +101,7 @@ impl Closer {
     /// Where the store fails; what was looked at before stays so.
     pub async fn step(&self) -> Result<Stepped, StoreError> {
         let now = Timestamp::from(self.clock.now());
-        let margins = self.margins().await?;
+        let margins = self.margins(now).await?;
         let mut round = Round::default();
         for (marketplace, margin) in &margins.0 {
             let keys = self.store.meters_to_cut(marketplace, now.plus(*margin), LOOKS_MAX).await?;
@@ -107,7 +121,20 @@ impl Closer {
         Ok(Stepped { done: round.looked.meters, next })
     }
 
-    async fn margins(&self) -> Result<Margins, StoreError> {
+    async fn margins(&self, now: Timestamp) -> Result<Margins, StoreError> {
+        let counted = self.cuts().counted.clone();
+        let margins = match counted {
+            Some((at, margins)) if at <= now && now.since(at) < COUNT_FOR => margins,
+            _ => {
+                let margins = self.count_margins().await?;
+                self.cuts().counted = Some((now, margins.clone()));
+                margins
+            }
+        };
+        Ok(self.cuts().never_back(&margins, now))
+    }
+
+    async fn count_margins(&self) -> Result<Margins, StoreError> {
         let mut margins = Margins::default();
         for quota in &self.quotas {
             let backlog = self.store.leaving_backlog(&quota.marketplaces).await?;
@@ -115,6 +142,10 @@ impl Closer {
             margins.0.extend(quota.marketplaces.iter().map(|marketplace| (marketplace.clone(), margin)));
         }
         Ok(margins)
+    }
+
+    fn cuts(&self) -> MutexGuard<'_, Cuts> {
+        self.cuts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes what every source of a product has said to be complete.
@@ -206,8 +237,43 @@ impl Closer {
     }
 }
 
+impl Cuts {
+    /// Margins with which no window is spared that an earlier cut had reached.
+    fn never_back(&mut self, margins: &Margins, now: Timestamp) -> Margins {
+        let kept = margins.0.iter().map(|(marketplace, margin)| {
+            let through = self.through.entry(marketplace.clone()).or_insert(now);
+            *through = (*through).max(now.plus(*margin));
+            (marketplace.clone(), through.since(now))
+        });
+        Margins(kept.collect())
+    }
+}
+
 impl Margins {
     fn of(&self, marketplace: &MarketplaceName) -> Duration {
         self.0.get(marketplace).copied().unwrap_or(MARGIN_MIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn margins(marketplace: &MarketplaceName, mins: u64) -> Margins {
+        Margins(BTreeMap::from([(marketplace.clone(), Duration::from_mins(mins))]))
+    }
+
+    #[test]
+    fn those_who_left_together_are_frozen_together_while_the_backlog_shrinks() {
+        let marketplace = "aws".parse::<MarketplaceName>().unwrap();
+        let start = Timestamp::from_micros(0);
+        let mut cuts = Cuts::default();
+        let mut at = |mins: u64, counted: u64| {
+            let now = start.plus(Duration::from_mins(mins));
+            cuts.never_back(&margins(&marketplace, counted), now).of(&marketplace)
+        };
+        assert_eq!(at(0, 40), Duration::from_mins(40));
+        assert_eq!(at(5, 20), Duration::from_mins(35), "what was within the cut stays within it");
+        assert_eq!(at(30, 15), Duration::from_mins(15), "time has passed it");
     }
 }

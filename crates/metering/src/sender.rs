@@ -1,14 +1,15 @@
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt};
 use stallkeeper_ledger::Call;
 use stallkeeper_lifecycle::{MarketplaceName, ProductCode, Timestamp};
 use stallkeeper_persistence::usage::{AttemptResult, MeterTermsOf, Started, Unsent, finish, start};
 use stallkeeper_persistence::{Store, StoreError};
 use stallkeeper_runtime::{Backoff, WallClock};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::{Caller, Fared, Wave};
@@ -20,6 +21,9 @@ use crate::{Lane, LaneHealth, LaneTrouble, MeteringConfig, Mode, Next, Pacer, Re
 
 /// How often a call that is refused is halved: 25 records come to one each.
 const HALVINGS_MAX: u32 = 5;
+
+/// How many calls' results are stored in one transaction at the most.
+const RESULTS_MAX: usize = 64;
 
 /// Sends the frozen records of one lane.
 ///
@@ -239,9 +243,7 @@ impl Sender {
         let mut done = 0;
         for _ in 0..=HALVINGS_MAX {
             done += calls.iter().map(|call| call.records.len()).sum::<usize>();
-            let made = self.caller.make_all(wave, calls, stored_at, &self.lease, stop).await;
-            let (results, halves) = split(made);
-            self.store_results(&results).await?;
+            let halves = self.make_all(wave, calls, stored_at, stop).await?;
             let now = self.caller.now();
             if halves.is_empty() || wave.is_over() || stop.is_cancelled() || !self.lease.take(now).await? {
                 break;
@@ -250,6 +252,38 @@ impl Sender {
             stored_at = now;
         }
         Ok(done)
+    }
+
+    /// Makes calls and stores what each came to while the others are on their way; what is refused comes back
+    /// in halves.
+    async fn make_all(
+        &self,
+        wave: &Wave,
+        calls: Vec<Started>,
+        stored_at: Timestamp,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Vec<i64>>, StoreError> {
+        let (answers, arrived) = mpsc::channel(calls.len().max(1));
+        let make = async move {
+            let mut made = pin!(self.caller.make_all(wave, calls, stored_at, &self.lease, stop).await);
+            while let Some(made) = made.next().await {
+                // Where storing failed nobody listens any more; those records stay in doubt.
+                _ = answers.send(made).await;
+            }
+        };
+        let ((), halves) = tokio::join!(make, self.store_all(arrived));
+        halves
+    }
+
+    /// Stores what calls came to as it arrives, all that is there together.
+    async fn store_all(&self, mut arrived: mpsc::Receiver<Made>) -> Result<Vec<Vec<i64>>, StoreError> {
+        let (mut made, mut halves) = (Vec::new(), Vec::new());
+        while arrived.recv_many(&mut made, RESULTS_MAX).await > 0 {
+            let (results, apart) = split(std::mem::take(&mut made));
+            self.store_results(&results).await?;
+            halves.extend(apart);
+        }
+        Ok(halves)
     }
 
     async fn start(&self, calls: Vec<Vec<i64>>, now: Timestamp) -> Result<Vec<Started>, StoreError> {

@@ -2,7 +2,7 @@
 
 use stallkeeper_ledger::{LossReason, MeterTerms, Profile, ZeroRecords};
 
-use crate::desk::{Desk, terms, time, with_sources};
+use crate::desk::{Desk, ending, terms, time, with_sources};
 
 const TEN: &str = "2026-03-10T10:00:00Z";
 
@@ -227,6 +227,18 @@ fn the_largest_of_an_hour_counts_where_that_is_how_a_dimension_is_counted() {
     assert_eq!(desk.reported("seats", TEN).0, 7);
     let counted: Vec<i64> = desk.events.values().map(|event| event.counted.parts()).collect();
     assert_eq!(counted, [3, 4, 0]);
+}
+
+#[test]
+fn an_hour_that_ends_after_final_usage_was_frozen_is_not_reported_as_idle() {
+    let mut desk = Desk::subscribed(zeros(), TEN);
+    desk.uses("requests", "5", TEN).unwrap();
+    desk.follow(&ending(time(TEN), time("2026-03-10T10:00:30Z")));
+    desk.at("2026-03-10T10:55:00Z").look();
+    assert_eq!(hours_reported(&desk, "requests"), [(TEN.to_owned(), 5)]);
+    desk.at("2026-03-10T12:00:10Z").look();
+    assert_eq!(hours_reported(&desk, "seats"), []);
+    assert_eq!(desk.records.len(), 1);
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(crate) struct Market {
     pub(crate) refused: Mutex<BTreeSet<String>>,
     /// Whether calls are taken and never answered.
     pub(crate) hangs: AtomicBool,
+    /// Customers whose calls are taken and never answered.
+    pub(crate) unheard: Mutex<BTreeSet<String>>,
     pub(crate) checks_first: AtomicBool,
 }
 
@@ -99,18 +101,20 @@ pub(crate) fn refused(code: &str) -> CallError {
     CallError::Refused { request_id: None, code: code.to_owned(), message: "no".to_owned() }
 }
 
+fn has_any(customers: &Mutex<BTreeSet<String>>, call: &Call) -> bool {
+    let customers = customers.lock().unwrap();
+    call.records.iter().any(|record| customers.contains(&customer(&record.report.who)))
+}
+
 #[async_trait]
 impl MeteringApi for Market {
     async fn report(&self, call: &Call) -> Result<CallAnswer, CallError> {
         self.calls.lock().unwrap().push(call.clone());
-        if self.hangs.load(Ordering::Relaxed) {
+        if self.hangs.load(Ordering::Relaxed) || has_any(&self.unheard, call) {
             std::future::pending::<()>().await;
         }
         let script = self.scripts.lock().unwrap().pop_front();
-        let has_refused = {
-            let refused = self.refused.lock().unwrap();
-            call.records.iter().any(|record| refused.contains(&customer(&record.report.who)))
-        };
+        let has_refused = has_any(&self.refused, call);
         match script {
             Some(script) => script(call),
             None if has_refused => Err(refused("InvalidUsageDimensionException")),

@@ -122,6 +122,24 @@ async fn a_worker_that_dies_in_a_call_leaves_a_trace_and_the_next_one_sends_the_
 }
 
 #[tokio::test]
+async fn a_worker_that_dies_in_one_call_keeps_the_answers_of_the_others() {
+    let world = World::open().await;
+    world.frozen("prod-1", 30).await;
+    world.market.unheard.lock().unwrap().insert("c0029".to_owned());
+    let sender = world.sender();
+    let answered = async {
+        while world.states(&key("prod-1", "c0000")).await != ["settled"] {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = sender.step() => panic!("the second call was answered"),
+        () = answered => {}
+    }
+    assert_eq!(world.states(&key("prod-1", "c0029")).await, ["frozen"]);
+}
+
+#[tokio::test]
 async fn calls_are_full_as_long_as_there_is_more() {
     let world = World::open().await;
     world.frozen("prod-1", 60).await;

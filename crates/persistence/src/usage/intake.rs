@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stallkeeper_ledger::{
-    EventKey, EventState, Loss, Meter, MeterTerms, Record, RecordKey, Refusal, Submission, Target,
-    UsageEvent, check, choose, next_look, take,
+    EventKey, EventState, Loss, Meter, MeterTerms, News, Phase, Record, RecordKey, Refusal, Submission,
+    Target, UsageEvent, check, choose, next_look, take,
 };
 use stallkeeper_lifecycle::{SubscriptionKey, TenantId, Timestamp};
 
@@ -146,6 +146,8 @@ async fn claim(
 struct Desk {
     by_tenant: BTreeMap<TenantId, Vec<SubscriptionKey>>,
     meters: BTreeMap<SubscriptionKey, (Meter, Arc<MeterTerms>)>,
+    /// The meters as they were read.
+    stored: BTreeMap<SubscriptionKey, Meter>,
     records: BTreeMap<RecordKey, Record>,
     touched: BTreeSet<SubscriptionKey>,
     losses: Vec<Loss>,
@@ -169,9 +171,11 @@ impl Desk {
             by_tenant.entry(tenant).or_default().push(meter.key.clone());
             metered.insert(meter.key.clone(), (meter, terms));
         }
+        let stored = metered.iter().map(|(key, (meter, _))| (key.clone(), meter.clone())).collect();
         Ok(Self {
             by_tenant,
             meters: metered,
+            stored,
             records: BTreeMap::new(),
             touched: BTreeSet::new(),
             losses: Vec::new(),
@@ -235,7 +239,7 @@ impl Desk {
         let meters: Vec<MeterRow> = self
             .meters
             .iter()
-            .filter(|(key, _)| is_touched(key))
+            .filter(|(key, (meter, _))| is_touched(key) && !is_row_the_same(self.stored.get(key), meter))
             .map(|(_, (meter, terms))| {
                 let look_at = next_look(meter, terms, now);
                 MeterRow::of(meter.clone(), look_at, terms, now)
@@ -257,4 +261,12 @@ impl Desk {
         }
         Ok(())
     }
+}
+
+/// Whether a meter's row would be written as it stands: the most frequent case, a further event of an open hour.
+///
+/// Of a running meter without news everything in its row follows from the meter alone.
+fn is_row_the_same(stored: Option<&Meter>, meter: &Meter) -> bool {
+    let is_plain = meter.phase == Phase::Running && meter.news == News::None;
+    is_plain && stored == Some(meter)
 }
