@@ -8,7 +8,7 @@ use crate::backend::Backend;
 use crate::check::{self, Frozen};
 use crate::coverage::Coverage;
 use crate::setting::{Identity, Place, Setting, Temper};
-use crate::story::{Step, story};
+use crate::story::{RETURNS_EVERY, Step, returns_within_the_hour, story};
 use crate::world::World;
 
 /// Looking at everything takes longer than what happens; what goes wrong stays wrong.
@@ -34,7 +34,10 @@ pub struct Failure {
 pub async fn run_seed(seed: u64, backend: &Backend) -> Result<Coverage, Box<Failure>> {
     let mut rng = Rng::with_seed(seed);
     let setting = Setting::draw(seed, &mut rng);
-    let steps = story(&setting, &mut rng);
+    let mut steps = story(&setting, &mut rng);
+    if seed % RETURNS_EVERY == 0 {
+        steps.extend(returns_within_the_hour(&setting, &mut rng));
+    }
     run_steps(seed, &setting, &steps, backend).await
 }
 

@@ -230,6 +230,29 @@ fn fault(setting: &Setting, rng: &mut Rng) -> Fault {
     }
 }
 
+/// Of so many stories one ends with buyers who come back at once: two periods that want the same hour.
+pub(crate) const RETURNS_EVERY: u64 = 5;
+
+/// Buyers leave and come back within minutes; some have said before that their usage is complete, so that
+/// what they leave is sent while their hour runs.
+pub(crate) fn returns_within_the_hour(setting: &Setting, rng: &mut Rng) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for buyer in 0..setting.buyers {
+        let dimension = rng.usize(0..setting.terms.dimensions.len());
+        let used = |rng: &mut Rng| Step::Use { buyer, dimension, parts: rng.u32(1..1_000), ago_secs: 2 };
+        steps.extend([Step::Subscribe { buyer }, Step::Bind { buyer }, Step::Pass { secs: 300 }]);
+        steps.extend([used(rng), Step::Unsubscribe { buyer }, Step::Pass { secs: 60 }]);
+        if rng.bool() {
+            steps.extend(
+                (0..setting.terms.sources.len()).map(|source| Step::Watermark { source, buyer: None }),
+            );
+        }
+        steps.extend([Step::Pass { secs: 90 }, Step::Subscribe { buyer }, Step::Pass { secs: 300 }]);
+        steps.extend([used(rng), Step::Pass { secs: 3_600 }]);
+    }
+    steps
+}
+
 /// Whether a buyer who has left can come back under the same name.
 pub(crate) fn can_return(setting: &Setting) -> bool {
     setting.identity == Identity::Customer

@@ -166,7 +166,7 @@ impl World {
             self.pass(600).await?;
         }
         for _ in 0..30 {
-            self.pass(LONG_PASS_SECS).await?;
+            self.pass_in(LONG_PASS_SECS, LONG_PASS_SECS / 4).await?;
         }
         if !self.market().is_silent() {
             bail!("a notification never arrived");
@@ -176,9 +176,13 @@ impl World {
 
     /// Time goes by in small parts; the worker works in each of them.
     async fn pass(&mut self, secs: u64) -> Result<()> {
+        self.pass_in(secs, self.round_secs(secs)).await
+    }
+
+    async fn pass_in(&mut self, secs: u64, round_secs: u64) -> Result<()> {
         let mut left = secs;
         while left > 0 {
-            let part = left.min(self.round_secs(secs));
+            let part = left.min(round_secs);
             left -= part;
             self.clock.advance(Duration::from_secs(part));
             let now = self.now();
@@ -198,7 +202,6 @@ impl World {
     /// How long the worker rests between two rounds: short enough for its deadlines where nothing may be lost.
     fn round_secs(&self, pass_secs: u64) -> u64 {
         match (self.setting.temper, pass_secs) {
-            (_, LONG_PASS_SECS) => 900,
             (Temper::Harsh, 2_000..) => 600,
             _ => 170,
         }

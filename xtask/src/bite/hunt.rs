@@ -11,6 +11,8 @@ use crate::tree::Tree;
 
 /// A bug may make a test hang; that is found, too, but not waited for longer than this.
 const LIMIT_SECS: &str = "600";
+/// How many seeded stories are told for a bug that only some of them meet.
+const SEEDS: (&str, &str) = ("STALLKEEPER_SEEDS", "200");
 /// The exit status of coreutils' `timeout` when the limit passed.
 const TIMED_OUT: i32 = 124;
 
@@ -119,6 +121,7 @@ impl Hunt {
             .current_dir(tree.root())
             .env("CARGO_TARGET_DIR", tree.target())
             .envs(environment.iter().cloned())
+            .env(SEEDS.0, SEEDS.1)
             .stdin(Stdio::null())
             .output()
             .context("cannot start the tests")?;
