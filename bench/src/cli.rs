@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{close, drain, final_hour, notifications, usage};
+use crate::{close, drain, entitlements, final_hour, notifications, usage};
 
 #[derive(Debug, Parser)]
 struct Cli {
@@ -20,6 +20,11 @@ enum Command {
     FinalHour(FinalHourArgs),
     /// What closing a full hour costs, with and without history behind it.
     Close(CloseArgs),
+    /// How fast it is told who may use what, beside a route that returns a constant.
+    Entitlements(EntitlementsArgs),
+    /// Serves a constant until it is ended: the limit of entitlements.
+    #[command(hide = true)]
+    Constant(entitlements::ConstantArgs),
     /// Receives and deletes what a queue holds until it is ended: the first half of the limit.
     #[command(hide = true)]
     Drain(drain::DrainArgs),
@@ -92,6 +97,25 @@ pub(crate) struct CloseArgs {
     pub(crate) programs: Programs,
 }
 
+/// How many subscriptions are in memory, and how long they are asked for.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct EntitlementsArgs {
+    /// How many subscriptions there are, each of a tenant of its own.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) subscriptions: u64,
+    /// How many seconds each measurement asks.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) secs: u32,
+    /// How often each is measured; the median counts.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    /// Write all that was measured to this file, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) programs: Programs,
+}
+
 /// Where the programs are that take part.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Programs {
@@ -119,6 +143,8 @@ pub fn main() -> anyhow::Result<()> {
         Command::Usage(args) => runtime.block_on(usage::run(&args)),
         Command::FinalHour(args) => runtime.block_on(final_hour::run(&args)),
         Command::Close(args) => runtime.block_on(close::run(&args)),
+        Command::Entitlements(args) => runtime.block_on(entitlements::run(&args)),
+        Command::Constant(args) => entitlements::serve_constant(&args),
         Command::Drain(args) => drain::main(&args),
     }
 }

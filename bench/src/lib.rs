@@ -4,6 +4,7 @@ mod app;
 mod cli;
 mod close;
 mod drain;
+mod entitlements;
 mod final_hour;
 mod installation;
 mod leaving;

@@ -243,6 +243,6 @@ fn product() -> String {
     format!(
         "[[product]]\nkey = \"{PRODUCT}\"\n[[product.listing]]\nmarketplace = \"{MARKETPLACE}\"\n\
          code = \"{CODE}\"\nzero_records = \"skip\"\n{dimensions}\
-         [[api_token]]\nname = \"app\"\ntoken = \"{TOKEN}\"\nscopes = [\"usage:write\", \"usage:read\"]\n"
+         [[api_token]]\nname = \"app\"\ntoken = \"{TOKEN}\"\nscopes = [\"usage:write\", \"usage:read\", \"entitlements:read\"]\n"
     )
 }

@@ -28,16 +28,27 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "stallkeeper-metering",
         &["stallkeeper-ledger", "stallkeeper-lifecycle", "stallkeeper-persistence", "stallkeeper-runtime"],
     ),
+    (
+        "stallkeeper-entitlement",
+        &["stallkeeper-ledger", "stallkeeper-lifecycle", "stallkeeper-persistence", "stallkeeper-runtime"],
+    ),
     ("stallkeeper-aws", &["stallkeeper-ledger", "stallkeeper-metering"]),
     (
         "stallkeeper-web",
-        &["stallkeeper-ledger", "stallkeeper-lifecycle", "stallkeeper-persistence", "stallkeeper-runtime"],
+        &[
+            "stallkeeper-entitlement",
+            "stallkeeper-ledger",
+            "stallkeeper-lifecycle",
+            "stallkeeper-persistence",
+            "stallkeeper-runtime",
+        ],
     ),
     ("stallkeeper-simulator", &[]),
     (
         "stallkeeper",
         &[
             "stallkeeper-aws",
+            "stallkeeper-entitlement",
             "stallkeeper-ledger",
             "stallkeeper-lifecycle",
             "stallkeeper-metering",
@@ -81,6 +92,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "xtask",
         ],
     ),
+    ("stallkeeper-webhook", &[]),
     ("xtask", &[]),
 ];
 

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 
 use crate::program::{self, capture, cargo, tied};
-use crate::setup;
+use crate::setup::{self, Part};
 use crate::tree::Tree;
 
 const PACKAGES: [&str; 2] = ["stallkeeper", "stallkeeper-bench"];
@@ -20,6 +20,13 @@ pub(crate) fn run(tree: &Tree, args: &[String]) -> Result<ExitCode> {
     let measures = |what: &str| args.first().is_some_and(|first| first == what);
     if measures("notifications") {
         install_node_packages(&peers)?;
+    }
+    if measures("entitlements") {
+        setup::install_missing(&[Part {
+            package: "wrk",
+            // It names its version and ends with 1.
+            is_here: || Command::new("wrk").arg("-v").output().is_ok(),
+        }])?;
     }
     let venv = tree.target().join("bench-venv");
     let python = venv.join("bin/python");

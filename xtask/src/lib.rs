@@ -34,6 +34,7 @@ usage: cargo xtask <chore>
   bench notifications […]  measure the worker's speed beside its limit and its peers (--help tells more)
   bench usage […]          measure how fast usage is taken in, beside the database alone
   bench final-hour […]     let many subscriptions end at once, and count calls and records
+  bench entitlements […]   ask who may use what, beside a route that returns a constant
   bench close […]          close a full hour, with and without history behind it
   chaos [--notifications N] [--kills N] [--restarts N] [--workers N] [--seed S]
                            run workers through kills, restarts, faults and clock jumps, and hold
@@ -96,7 +97,7 @@ impl Chore {
                 Self::Fuzz { minutes: minutes.parse().context("--minutes takes a whole number")? }
             }
             ("bite", names) => Self::Bite { names: owned(names) },
-            ("bench", args @ ["notifications" | "usage" | "final-hour" | "close", ..]) => {
+            ("bench", args @ ["notifications" | "usage" | "final-hour" | "close" | "entitlements", ..]) => {
                 Self::Bench { args: owned(args) }
             }
             ("chaos", args) => Self::Chaos { args: owned(args) },

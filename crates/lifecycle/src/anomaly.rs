@@ -35,6 +35,35 @@ impl Anomaly {
             Self::AfterFinalEnd => "after-final-end",
         }
     }
+
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::SuccessLost,
+        Self::PendingLost,
+        Self::FailOutOfPlace,
+        Self::Unconfirmed,
+        Self::CallOutOfPlace,
+        Self::ExpiryMovedBack,
+        Self::AfterFinalEnd,
+    ];
+
+    /// The anomaly that histories call so; none where a newer version wrote it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|anomaly| anomaly.name() == name)
+    }
+
+    /// What it means, for people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::SuccessLost => "its beginning was never heard of",
+            Self::PendingLost => "the final-usage window was never announced",
+            Self::FailOutOfPlace => "a payment failure where none is expected",
+            Self::Unconfirmed => "waits for a look-up to confirm it",
+            Self::CallOutOfPlace => "makes no sense where the subscription stood",
+            Self::ExpiryMovedBack => "renewed to an earlier expiry",
+            Self::AfterFinalEnd => "came after the end that nothing reopens",
+        }
+    }
 }
 
 /// An anomaly and the fact that shows it.

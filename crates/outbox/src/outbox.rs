@@ -6,13 +6,13 @@ use std::time::Duration;
 use metrics::{counter, histogram};
 use stallkeeper_lifecycle::Timestamp;
 use stallkeeper_persistence::{Job, JobKind, JobStore, StoreError};
-use stallkeeper_runtime::{Backoff, WallClock, error_chain, redelivery_delay, sleep_or_cancelled};
+use stallkeeper_runtime::{Backoff, WallClock, error_chain, sleep_or_cancelled};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{JobError, JobRunner};
+use crate::{JobError, JobRunner, RetryPolicy};
 
 /// How long an error's words may be that are kept with a job.
 const ERROR_CHARS_MAX: usize = 500;
@@ -58,6 +58,7 @@ pub struct Outbox {
     store: Arc<dyn JobStore>,
     clock: Arc<dyn WallClock>,
     runners: BTreeMap<JobKind, Arc<dyn JobRunner>>,
+    policies: BTreeMap<JobKind, RetryPolicy>,
     jobs_written: Arc<Notify>,
     config: OutboxConfig,
 }
@@ -70,13 +71,20 @@ impl Outbox {
         jobs_written: Arc<Notify>,
         config: OutboxConfig,
     ) -> Self {
-        Self { store, clock, runners: BTreeMap::new(), jobs_written, config }
+        Self { store, clock, runners: BTreeMap::new(), policies: BTreeMap::new(), jobs_written, config }
     }
 
     /// Has jobs of a kind run by `runner`.
     #[must_use]
     pub fn with_runner(mut self, kind: JobKind, runner: Arc<dyn JobRunner>) -> Self {
         self.runners.insert(kind, runner);
+        self
+    }
+
+    /// Has jobs of a kind tried again by a policy of their own instead of the configuration's.
+    #[must_use]
+    pub fn with_policy(mut self, kind: JobKind, policy: RetryPolicy) -> Self {
+        self.policies.insert(kind, policy);
         self
     }
 
@@ -116,7 +124,7 @@ impl Outbox {
         let count = jobs.len();
         let mut running = JoinSet::new();
         for job in jobs {
-            if job.attempts > self.config.attempts_max {
+            if job.attempts > self.policy(job.kind).attempts_max {
                 self.give_up(&job, NEVER_ENDED).await?;
             } else if let Some(runner) = self.runners.get(&job.kind).cloned() {
                 running.spawn(async move {
@@ -146,9 +154,8 @@ impl Outbox {
                 count(job.kind, "done");
                 self.store.finish_job(job).await
             }
-            Err(JobError::Retry(error)) if job.attempts < self.config.attempts_max => {
-                let attempts = u32::try_from(job.attempts).unwrap_or(1);
-                let delay = redelivery_delay(attempts, self.config.retry_base, self.config.retry_cap);
+            Err(JobError::Retry(error)) if self.policy(job.kind).allows_another(job.attempts) => {
+                let delay = self.policy(job.kind).delay(job.attempts);
                 count(job.kind, "retried");
                 self.store.retry_job(job, self.now().plus(delay), &words(&*error)).await
             }
@@ -163,6 +170,11 @@ impl Outbox {
             "a job is given up; `stallkeeper jobs retry` tries it again"
         );
         self.store.fail_job(job, why).await
+    }
+
+    fn policy(&self, kind: JobKind) -> RetryPolicy {
+        let OutboxConfig { attempts_max, retry_base: base, retry_cap: cap, .. } = self.config;
+        self.policies.get(&kind).copied().unwrap_or(RetryPolicy { attempts_max, base, cap })
     }
 
     async fn wait(&self, stop: &CancellationToken) -> Result<(), StoreError> {

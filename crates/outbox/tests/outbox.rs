@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
-use stallkeeper_outbox::{JobError, JobRunner, Outbox, OutboxConfig};
+use stallkeeper_outbox::{JobError, JobRunner, Outbox, OutboxConfig, RetryPolicy};
 use stallkeeper_persistence::{Job, JobCounts, JobKind, JobRecord, JobState, JobStore, Page, StoreError};
 use stallkeeper_runtime::FakeClock;
 use time::macros::datetime;
@@ -230,6 +230,21 @@ async fn a_job_that_keeps_failing_is_given_up() {
     }
     assert_eq!(house.jobs.row("a").unwrap().state, JobState::Failed);
     assert_eq!(house.outbox.run_due().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_kind_with_a_policy_of_its_own_rests_and_gives_up_by_it() {
+    let mut house = house();
+    let (base, cap) = (Duration::from_hours(1), Duration::from_hours(9));
+    house.outbox = house.outbox.with_policy(JobKind::Wake, RetryPolicy { attempts_max: 2, base, cap });
+    house.jobs.put("a", noon());
+    house.runner.answers.lock().unwrap().extend([retry(), retry()]);
+    house.outbox.run_due().await.unwrap();
+    let rested = house.jobs.row("a").unwrap().due_at.since(noon());
+    assert!(rested >= base / 3 && rested <= base * 2, "about its own first delay: {rested:?}");
+    house.clock.advance(base * 2);
+    house.outbox.run_due().await.unwrap();
+    assert_eq!(house.jobs.row("a").unwrap().state, JobState::Failed, "after two attempts, not three");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 use sqlx::PgConnection;
 use stallkeeper_lifecycle::{EventId, SubscriptionKey};
 use stallkeeper_persistence::{HistoryEntry, HistoryRecord, Page, StoreError};
+use time::OffsetDateTime;
 
 use crate::PostgresStore;
 use crate::error::store_error;
@@ -37,7 +38,7 @@ pub(crate) async fn append(
         &subscriptions,
         &at,
         &whats as &[&str],
-        &happened_at as &[Option<time::OffsetDateTime>],
+        &happened_at as &[Option<OffsetDateTime>],
         &events as &[Option<&str>],
         &outcomes as &[&str],
         &words as &[&str],
@@ -51,13 +52,47 @@ pub(crate) async fn append(
     .map_err(store_error)
 }
 
+/// A line of history.
+struct Row {
+    number: i64,
+    at: OffsetDateTime,
+    what: String,
+    happened_at: Option<OffsetDateTime>,
+    event: Option<String>,
+    outcome: String,
+    word: String,
+    anomaly: Option<String>,
+    actor: String,
+    detail: String,
+}
+
+impl Row {
+    fn read(self, key: &SubscriptionKey) -> Result<HistoryRecord, StoreError> {
+        let event = self.event.as_deref().map(str::parse).transpose();
+        let entry = HistoryEntry {
+            key: key.clone(),
+            at: self.at.into(),
+            what: self.what,
+            happened_at: self.happened_at.map(Into::into),
+            event: event.map_err(|error| StoreError::unreadable("history.event", error))?,
+            outcome: self.outcome,
+            word: self.word,
+            anomaly: self.anomaly,
+            actor: self.actor.parse()?,
+            detail: self.detail,
+        };
+        Ok(HistoryRecord { number: self.number, entry })
+    }
+}
+
 /// One subscription's lines, oldest first.
 pub(crate) async fn read(
     store: &PostgresStore,
     key: &SubscriptionKey,
     page: &Page<i64>,
 ) -> Result<Vec<HistoryRecord>, StoreError> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"
         SELECT number, at, what, happened_at, event, outcome, word, anomaly, actor, detail
         FROM history WHERE subscription = $1 AND number > $2 ORDER BY number LIMIT $3
@@ -69,22 +104,27 @@ pub(crate) async fn read(
     .fetch_all(&store.pool)
     .await
     .map_err(store_error)?;
-    rows.into_iter()
-        .map(|row| {
-            let event = row.event.as_deref().map(str::parse).transpose();
-            let entry = HistoryEntry {
-                key: key.clone(),
-                at: row.at.into(),
-                what: row.what,
-                happened_at: row.happened_at.map(Into::into),
-                event: event.map_err(|error| StoreError::unreadable("history.event", error))?,
-                outcome: row.outcome,
-                word: row.word,
-                anomaly: row.anomaly,
-                actor: row.actor.parse()?,
-                detail: row.detail,
-            };
-            Ok(HistoryRecord { number: row.number, entry })
-        })
-        .collect()
+    rows.into_iter().map(|row| row.read(key)).collect()
+}
+
+/// The same, newest first.
+pub(crate) async fn latest(
+    store: &PostgresStore,
+    key: &SubscriptionKey,
+    page: &Page<i64>,
+) -> Result<Vec<HistoryRecord>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        SELECT number, at, what, happened_at, event, outcome, word, anomaly, actor, detail
+        FROM history WHERE subscription = $1 AND number < $2 ORDER BY number DESC LIMIT $3
+        "#,
+        key.to_string(),
+        page.after.unwrap_or(i64::MAX),
+        page.rows(),
+    )
+    .fetch_all(&store.pool)
+    .await
+    .map_err(store_error)?;
+    rows.into_iter().map(|row| row.read(key)).collect()
 }

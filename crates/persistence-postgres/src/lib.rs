@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod changes;
 mod commit;
 mod connect;
 mod error;
+mod grant;
 mod history;
 mod housekeeping;
 mod inbox;
@@ -11,6 +13,7 @@ mod migrate;
 mod moment;
 mod quarantine;
 mod subscription;
+mod survey;
 mod usage;
 
 pub use connect::{ConnectError, Options, PostgresStore};

@@ -13,10 +13,10 @@ use crate::moment::{moment, moments, optional_moments};
 use crate::{PostgresStore, history};
 
 /// A subscription's row; without a state it only exists to be locked.
-struct Row {
-    key: String,
-    state: Option<String>,
-    updated_at: OffsetDateTime,
+pub(crate) struct Row {
+    pub(crate) key: String,
+    pub(crate) state: Option<String>,
+    pub(crate) updated_at: OffsetDateTime,
 }
 
 impl Row {
@@ -31,7 +31,7 @@ impl Row {
     }
 }
 
-fn read_all(rows: Vec<Row>) -> Result<Vec<SubscriptionRecord>, StoreError> {
+pub(crate) fn read_all(rows: Vec<Row>) -> Result<Vec<SubscriptionRecord>, StoreError> {
     rows.into_iter().map(Row::read).collect()
 }
 
@@ -94,7 +94,7 @@ struct NotPlaced {
     given: usize,
 }
 
-/// Writes locked rows back.
+/// Writes locked rows back, and tells whoever listens, once it is committed.
 pub(crate) async fn write(
     connection: &mut PgConnection,
     records: &[SubscriptionRecord],
@@ -109,10 +109,12 @@ pub(crate) async fn write(
     let updated_at = moments(records.iter().map(|record| record.updated_at))?;
     let done = sqlx::query!(
         r#"
+        WITH told AS MATERIALIZED (SELECT pg_notify('stallkeeper_changes', ''))
         UPDATE subscriptions
         SET state = new.state, word = new.word, tenant = new.tenant, deadline = new.deadline,
-            sequence = new.sequence, updated_at = new.updated_at
-        FROM UNNEST(
+            sequence = new.sequence, updated_at = new.updated_at,
+            changed_in = pg_current_xact_id()::text::bigint
+        FROM told, UNNEST(
             $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[],
             $7::timestamptz[]
         ) AS new (key, state, word, tenant, deadline, sequence, updated_at)

@@ -4,6 +4,7 @@ use stallkeeper_persistence::{
     Actor, CommitStore, HistoryEntry, InboxEntry, InboxKey, NewJob, QuarantineEntry, QuarantineKey, Settled,
     StoreError, SubscriptionRecord, Transaction, Work,
 };
+use tokio::sync::watch;
 
 use crate::error::bounded;
 use crate::writer::Write;
@@ -12,7 +13,8 @@ use crate::{SqliteStore, history, inbox, job, quarantine, subscription};
 #[async_trait]
 impl CommitStore for SqliteStore {
     async fn begin(&self, work: Work) -> Result<Box<dyn Transaction>, StoreError> {
-        Ok(Box::new(SqliteTransaction { write: self.writer.begin(work.into()).await? }))
+        let write = self.writer.begin(work.into()).await?;
+        Ok(Box::new(SqliteTransaction { write, changes: self.changes.clone(), has_changes: false }))
     }
 
     async fn licenses_of(&self, agreements: &[SubscriptionKey]) -> Result<Vec<SubscriptionKey>, StoreError> {
@@ -23,6 +25,9 @@ impl CommitStore for SqliteStore {
 /// The only transaction that writes at its time.
 pub(crate) struct SqliteTransaction {
     pub(crate) write: Write,
+    changes: watch::Sender<()>,
+    /// Whether there is something to be told once it is committed.
+    has_changes: bool,
 }
 
 #[async_trait]
@@ -40,6 +45,7 @@ impl Transaction for SqliteTransaction {
     }
 
     async fn write_subscriptions(&mut self, records: &[SubscriptionRecord]) -> Result<(), StoreError> {
+        self.has_changes |= !records.is_empty();
         bounded(self.write.patience(), subscription::write(self.write.connection(), records)).await
     }
 
@@ -68,6 +74,11 @@ impl Transaction for SqliteTransaction {
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        self.write.commit().await
+        let Self { write, changes, has_changes } = *self;
+        write.commit().await?;
+        if has_changes {
+            changes.send_replace(());
+        }
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use stallkeeper_persistence::StoreError;
+use tokio::sync::watch;
 
 use crate::error::{Code, bounded};
 use crate::writer::Writer;
@@ -104,6 +105,8 @@ pub struct SqliteStore {
     pub(crate) writer: Writer,
     pub(crate) readers: SqlitePool,
     pub(crate) options: Options,
+    /// Told after each commit that changed what followers read.
+    pub(crate) changes: watch::Sender<()>,
 }
 
 impl SqliteStore {
@@ -126,7 +129,8 @@ impl SqliteStore {
             .after_release(|connection, _| Box::pin(has_ended(connection)))
             .connect_lazy_with(target.clone().pragma("cache_size", WRITER_CACHE_KIB));
         let reading = pool.max_connections(options.readers_max).connect_lazy_with(target.read_only(true));
-        Ok(Self { writer: Writer::new(writing, options.patience), readers: reading, options })
+        let writer = Writer::new(writing, options.patience);
+        Ok(Self { writer, readers: reading, options, changes: watch::Sender::new(()) })
     }
 
     /// Closes the file, waiting for work under way.

@@ -42,6 +42,39 @@ pub(crate) async fn append(
     .map_err(store_error)
 }
 
+/// A line of history.
+struct Row {
+    number: i64,
+    at: i64,
+    what: String,
+    happened_at: Option<i64>,
+    event: Option<String>,
+    outcome: String,
+    word: String,
+    anomaly: Option<String>,
+    actor: String,
+    detail: String,
+}
+
+impl Row {
+    fn read(self, key: &SubscriptionKey) -> Result<HistoryRecord, StoreError> {
+        let event = self.event.as_deref().map(str::parse).transpose();
+        let entry = HistoryEntry {
+            key: key.clone(),
+            at: Timestamp::from_micros(self.at),
+            what: self.what,
+            happened_at: self.happened_at.map(Timestamp::from_micros),
+            event: event.map_err(|error| StoreError::unreadable("history.event", error))?,
+            outcome: self.outcome,
+            word: self.word,
+            anomaly: self.anomaly,
+            actor: self.actor.parse()?,
+            detail: self.detail,
+        };
+        Ok(HistoryRecord { number: self.number, entry })
+    }
+}
+
 /// One subscription's lines, oldest first.
 pub(crate) async fn read(
     store: &SqliteStore,
@@ -49,7 +82,8 @@ pub(crate) async fn read(
     page: &Page<i64>,
 ) -> Result<Vec<HistoryRecord>, StoreError> {
     let (subscription, after, limit) = (key.to_string(), page.after.unwrap_or(0), page.rows());
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"
         SELECT number, at, what, happened_at, event, outcome, word, anomaly, actor, detail
         FROM history WHERE subscription = $1 AND number > $2 ORDER BY number LIMIT $3
@@ -61,22 +95,28 @@ pub(crate) async fn read(
     .fetch_all(&store.readers)
     .await
     .map_err(store_error)?;
-    rows.into_iter()
-        .map(|row| {
-            let event = row.event.as_deref().map(str::parse).transpose();
-            let entry = HistoryEntry {
-                key: key.clone(),
-                at: Timestamp::from_micros(row.at),
-                what: row.what,
-                happened_at: row.happened_at.map(Timestamp::from_micros),
-                event: event.map_err(|error| StoreError::unreadable("history.event", error))?,
-                outcome: row.outcome,
-                word: row.word,
-                anomaly: row.anomaly,
-                actor: row.actor.parse()?,
-                detail: row.detail,
-            };
-            Ok(HistoryRecord { number: row.number, entry })
-        })
-        .collect()
+    rows.into_iter().map(|row| row.read(key)).collect()
+}
+
+/// The same, newest first.
+pub(crate) async fn latest(
+    store: &SqliteStore,
+    key: &SubscriptionKey,
+    page: &Page<i64>,
+) -> Result<Vec<HistoryRecord>, StoreError> {
+    let (subscription, after, limit) = (key.to_string(), page.after.unwrap_or(i64::MAX), page.rows());
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        SELECT number, at, what, happened_at, event, outcome, word, anomaly, actor, detail
+        FROM history WHERE subscription = $1 AND number < $2 ORDER BY number DESC LIMIT $3
+        "#,
+        subscription,
+        after,
+        limit,
+    )
+    .fetch_all(&store.readers)
+    .await
+    .map_err(store_error)?;
+    rows.into_iter().map(|row| row.read(key)).collect()
 }

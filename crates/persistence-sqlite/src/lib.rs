@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod changes;
 mod commit;
 mod connect;
 mod error;
+mod grant;
 mod history;
 mod housekeeping;
 mod inbox;
@@ -12,6 +14,7 @@ mod migrate;
 mod quarantine;
 mod rows;
 mod subscription;
+mod survey;
 mod usage;
 mod writer;
 

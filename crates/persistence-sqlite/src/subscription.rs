@@ -13,10 +13,10 @@ use crate::rows::rows;
 use crate::{SqliteStore, history};
 
 /// A subscription's row; without a state it only exists to be locked.
-struct Row {
-    key: String,
-    state: Option<String>,
-    updated_at: i64,
+pub(crate) struct Row {
+    pub(crate) key: String,
+    pub(crate) state: Option<String>,
+    pub(crate) updated_at: i64,
 }
 
 impl Row {
@@ -31,7 +31,7 @@ impl Row {
     }
 }
 
-fn read_all(rows: Vec<Row>) -> Result<Vec<SubscriptionRecord>, StoreError> {
+pub(crate) fn read_all(rows: Vec<Row>) -> Result<Vec<SubscriptionRecord>, StoreError> {
     rows.into_iter().map(Row::read).collect()
 }
 
@@ -107,7 +107,11 @@ pub(crate) async fn write(
         r#"
         UPDATE subscriptions
         SET state = new.value ->> 1, word = new.value ->> 2, tenant = new.value ->> 3,
-            deadline = new.value ->> 4, sequence = new.value ->> 5, updated_at = new.value ->> 6
+            deadline = new.value ->> 4, sequence = new.value ->> 5, updated_at = new.value ->> 6,
+            changed_in = max(
+                coalesce((SELECT max(changed_in) FROM subscriptions WHERE listed), 0),
+                coalesce((SELECT max(changed_in) FROM grants), 0)
+            ) + 1
         FROM json_each($1) AS new
         WHERE subscriptions.key = new.value ->> 0
         "#,

@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod batcher;
+mod changes;
 mod commit;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod effects;
 mod error;
+mod grant;
 mod history;
 mod inbox;
 mod incoming;
@@ -17,11 +19,14 @@ mod route;
 mod schema;
 mod store;
 mod subscription;
+mod survey;
 pub mod usage;
 
 pub use batcher::{BATCH_MAX, Batcher, CommitHealth, Committer, SubmitError, batcher};
+pub use changes::{ChangeFeed, ChangeListener, ChangePosition, ChangeRange, Changed};
 pub use commit::{Committed, TermsOf, commit};
 pub use error::{Source, StoreError};
+pub use grant::{Grant, GrantAct, GrantError, GrantId, GrantPut, GrantReason, GrantRecord, GrantStore};
 pub use history::{Actor, HistoryEntry, HistoryRecord};
 pub use inbox::{InboxEntry, InboxKey, Settled};
 pub use incoming::{Act, Content, Incoming, Outcome, Received, Refused, Replay};
@@ -34,3 +39,4 @@ pub use store::{
     CommitStore, Housekeeping, JobStore, QuarantineStore, Store, SubscriptionStore, Transaction, Work,
 };
 pub use subscription::{PAGE_MAX, Page, SubscriptionFilter, SubscriptionRecord};
+pub use survey::{COUNT_MAX, SurveyStore, behind_prefix};

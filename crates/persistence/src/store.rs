@@ -5,19 +5,35 @@ use stallkeeper_lifecycle::{MarketplaceName, SubscriptionKey, Timestamp};
 
 use crate::usage::{LedgerStatements, LedgerStore};
 use crate::{
-    Actor, HistoryEntry, HistoryRecord, InboxEntry, InboxKey, Job, JobCounts, JobKind, JobRecord, JobState,
-    NewJob, Page, QuarantineEntry, QuarantineKey, QuarantineRecord, QuarantineState, Settled, StoreError,
-    SubscriptionFilter, SubscriptionRecord,
+    Actor, ChangeFeed, GrantStore, HistoryEntry, HistoryRecord, InboxEntry, InboxKey, Job, JobCounts,
+    JobKind, JobRecord, JobState, NewJob, Page, QuarantineEntry, QuarantineKey, QuarantineRecord,
+    QuarantineState, Settled, StoreError, SubscriptionFilter, SubscriptionRecord, SurveyStore,
 };
 
 /// All that a database does for the worker.
 pub trait Store:
-    CommitStore + SubscriptionStore + QuarantineStore + JobStore + LedgerStore + Housekeeping
+    CommitStore
+    + SubscriptionStore
+    + QuarantineStore
+    + JobStore
+    + LedgerStore
+    + ChangeFeed
+    + GrantStore
+    + SurveyStore
+    + Housekeeping
 {
 }
 
-impl<T: CommitStore + SubscriptionStore + QuarantineStore + JobStore + LedgerStore + Housekeeping> Store
-    for T
+impl<T> Store for T where
+    T: CommitStore
+        + SubscriptionStore
+        + QuarantineStore
+        + JobStore
+        + LedgerStore
+        + ChangeFeed
+        + GrantStore
+        + SurveyStore
+        + Housekeeping
 {
 }
 

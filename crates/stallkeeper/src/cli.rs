@@ -10,8 +10,8 @@ use stallkeeper_persistence::Store;
 use stallkeeper_runtime::WallClock;
 
 use crate::commands::{
-    config, demo, doctor, health, jobs, metering, migrate, quarantine, run, setup, simulate, subscriptions,
-    usage,
+    config, demo, doctor, grants, health, jobs, metering, migrate, quarantine, run, setup, simulate,
+    subscriptions, usage,
 };
 use crate::config::Config;
 use crate::simulated_clock::clock_of;
@@ -56,6 +56,9 @@ enum Command {
     /// Look at usage and what is billed of it; take it in from a file, write it out, decide on what is held.
     #[command(subcommand)]
     Usage(usage::UsageCommand),
+    /// Look at access that you give outside any marketplace; give it, or take it back.
+    #[command(subcommand)]
+    Grants(grants::GrantsCommand),
     /// Hold metering, let it go on, or see how it fares.
     #[command(subcommand)]
     Metering(metering::MeteringCommand),
@@ -101,6 +104,10 @@ impl Cli {
             Command::Usage(command) => {
                 let Opened { config, store, clock } = opened(file).await?;
                 usage::run(command, &config, store, clock, out).await
+            }
+            Command::Grants(command) => {
+                let Opened { config, store, clock } = opened(file).await?;
+                grants::run(command, &config, &*store, Timestamp::from(clock.now()), out).await
             }
             Command::Metering(command) => {
                 let Opened { config, store, clock } = opened(file).await?;

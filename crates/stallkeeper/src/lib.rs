@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+pub mod acts;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod console;
 pub mod demo;
 pub mod doctor;
 pub mod logs;

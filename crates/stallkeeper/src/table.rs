@@ -7,6 +7,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use serde::{Serialize, Serializer};
 use stallkeeper_lifecycle::Timestamp;
+pub use stallkeeper_web::safe;
 
 /// A narrower terminal than this would tear words apart, so that lines may as well run over.
 const WIDTH_MIN: u16 = 60;
@@ -108,25 +109,6 @@ pub fn relative(time: Timestamp, now: Timestamp) -> String {
         _ => format!("{} days", seconds / 86_400),
     };
     if ahead { format!("in {amount}") } else { format!("{amount} ago") }
-}
-
-/// A text of unknown origin as a terminal can be shown it: what would steer the terminal, or turn the direction
-/// of writing, is written as an escape.
-pub fn safe(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut safe, character| {
-        if character.is_control() || steers(character) {
-            safe.extend(character.escape_default());
-        } else {
-            safe.push(character);
-        }
-        safe
-    })
-}
-
-/// Marks that nobody sees, but that turn or hide what stands around them.
-fn steers(character: char) -> bool {
-    matches!(character,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

@@ -329,7 +329,7 @@ fn a_token_says_what_it_may_do() {
     let words = problem(&TOKEN.replace("usage:write", "usage:all"));
     assert!(
         words.contains(
-            "api_token[0].scopes[0]: unknown scope \"usage:all\": expected one of usage:write, usage:read"
+            "api_token[0].scopes[0]: unknown scope \"usage:all\": expected one of usage:write, usage:read,"
         ),
         "{words}"
     );

@@ -3,6 +3,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::access::Caller;
 use crate::problem_document::ProblemDocument;
 use crate::tokens::{Admission, ApiTokens, Scope};
 
@@ -14,9 +15,15 @@ pub(crate) struct Gate {
 }
 
 /// Answers calls without a token that has the scope, before their body is read.
-pub(crate) async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     match gate.tokens.admit(bearer(request.headers()), gate.scope) {
-        Admission::Admitted => next.run(request).await,
+        Admission::Admitted(name) => {
+            // Who only reads is named in no history.
+            if !request.method().is_safe() {
+                request.extensions_mut().insert(Caller(name.clone()));
+            }
+            next.run(request).await
+        }
         Admission::Closed => unauthorized("no API token is configured, so that nobody may call /v1"),
         Admission::Unknown => unauthorized("send a token that is configured, as `Authorization: Bearer …`"),
         Admission::OutOfScope => out_of_scope(gate.scope),

@@ -7,9 +7,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use tower::ServiceExt;
 
+use crate::console::not_open;
 use crate::problem_document::ProblemDocument;
 
-/// Routes of the app's API that are served before what they need is open; clones share them.
+/// Routes of the app's API and of the console that are served before what they need is open; clones share them.
 ///
 /// Until then every call is answered with 503, as a listener that is not there yet tells nobody what is wrong.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +25,11 @@ impl LateRoutes {
     /// What the listener serves.
     pub fn routes(&self) -> Router {
         let handler = any(hand_on).with_state(self.clone());
-        Router::new().route("/v1/{*rest}", handler.clone()).route("/openapi.json", handler)
+        Router::new()
+            .route("/v1/{*rest}", handler.clone())
+            .route("/openapi.json", handler.clone())
+            .route("/console", handler.clone())
+            .route("/console/{*rest}", handler)
     }
 }
 
@@ -32,6 +37,9 @@ async fn hand_on(State(late): State<LateRoutes>, mut request: Request) -> Respon
     // What the listener's own route matched would count among the parameters of the one behind it.
     request.extensions_mut().clear();
     let Some(routes) = late.0.get() else {
+        if request.uri().path().starts_with("/console") {
+            return not_open();
+        }
         let (title, detail) = ("Not open yet", "the database is not open; /readyz says why");
         return ProblemDocument::new(StatusCode::SERVICE_UNAVAILABLE, "not-open", title, detail)
             .into_response();

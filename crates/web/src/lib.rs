@@ -1,22 +1,27 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
+pub mod console;
 mod gate;
 mod internal;
 mod late;
 mod problem_document;
 mod readiness;
+mod safe;
 mod serve;
 mod tokens;
 mod usage;
 mod v1;
 
+pub use access::{AccessApi, QUERIES_MAX};
 pub use internal::{MetricsText, internal_routes};
 pub use late::LateRoutes;
 pub use readiness::{Problem, Readiness};
+pub use safe::{head, hex, safe, safe_lines};
 pub use serve::serve;
 pub use tokens::{ApiToken, ApiTokens, Scope, TokenError, UnknownScope};
 pub use usage::{
     BodyError, Malformed, REQUEST_BYTES_MAX, REQUEST_EVENTS_MAX, StoredUsage, UsageApi, UsageEntry,
     UsageFormat, read_usage,
 };
-pub use v1::{api_operations, api_routes};
+pub use v1::{access_routes, api_operations, api_routes};

@@ -19,11 +19,17 @@ pub enum Scope {
     UsageWrite,
     /// Read what became of usage, and which final-usage windows are open: `usage:read`.
     UsageRead,
+    /// Ask who may use what, and see grants: `entitlements:read`.
+    EntitlementsRead,
+    /// Give and revoke grants: `grants:write`.
+    GrantsWrite,
+    /// Read subscriptions, their histories and what changed: `subscriptions:read`.
+    SubscriptionsRead,
 }
 
 /// No scope is called so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown scope {0:?}: expected one of usage:write, usage:read")]
+#[error("unknown scope {0:?}: expected one of {all}", all = Scope::ALL.map(Scope::as_str).join(", "))]
 pub struct UnknownScope(String);
 
 /// A token as it is configured.
@@ -67,17 +73,18 @@ pub enum TokenError {
 pub struct ApiTokens(Arc<[Known]>);
 
 struct Known {
-    name: String,
+    name: Arc<str>,
     digest: Digest,
     scopes: BTreeSet<Scope>,
 }
 
-type Digest = [u8; 32];
+pub(crate) type Digest = [u8; 32];
 
 /// What a caller's token comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Admission {
-    Admitted,
+pub(crate) enum Admission<'a> {
+    /// With the token's name.
+    Admitted(&'a Arc<str>),
     /// There is no token at all.
     Closed,
     /// None was sent, or one that is not known.
@@ -103,31 +110,31 @@ impl ApiTokens {
             }
             let digest = digest_of(text);
             if let Some(first) = known.iter().find(|known| known.digest == digest) {
-                return Err(TokenError::Same { first: first.name.clone(), second: name });
+                return Err(TokenError::Same { first: first.name.to_string(), second: name });
             }
-            known.push(Known { name, digest, scopes });
+            known.push(Known { name: name.into(), digest, scopes });
         }
         Ok(Self(known.into()))
     }
 
     /// Looks at what stands behind `Bearer`, in the same time whichever token it is or resembles.
-    pub(crate) fn admit(&self, presented: Option<&str>, scope: Scope) -> Admission {
+    pub(crate) fn admit(&self, presented: Option<&str>, scope: Scope) -> Admission<'_> {
         if self.0.is_empty() {
             return Admission::Closed;
         }
         let Some(presented) = presented.map(digest_of) else { return Admission::Unknown };
         let is_it = |known: &&Known| verify_slices_are_equal(&known.digest, &presented).is_ok();
         // Every digest is looked at, so that the time does not tell which one it is.
-        let found: Vec<&Known> = self.0.iter().filter(is_it).collect();
-        match found.first() {
+        let found = self.0.iter().filter(is_it).fold(None, |first, known| first.or(Some(known)));
+        match found {
             None => Admission::Unknown,
-            Some(known) if known.scopes.contains(&scope) => Admission::Admitted,
+            Some(known) if known.scopes.contains(&scope) => Admission::Admitted(&known.name),
             Some(_) => Admission::OutOfScope,
         }
     }
 }
 
-fn digest_of(token: &str) -> Digest {
+pub(crate) fn digest_of(token: &str) -> Digest {
     let mut bytes = Digest::default();
     for (byte, of_digest) in bytes.iter_mut().zip(digest(&SHA256, token.as_bytes()).as_ref()) {
         *byte = *of_digest;
@@ -144,13 +151,22 @@ impl fmt::Debug for ApiTokens {
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::UsageWrite, Self::UsageRead];
+    pub const ALL: [Self; 5] = [
+        Self::UsageWrite,
+        Self::UsageRead,
+        Self::EntitlementsRead,
+        Self::GrantsWrite,
+        Self::SubscriptionsRead,
+    ];
 
     /// The word by which the configuration names it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::UsageWrite => "usage:write",
             Self::UsageRead => "usage:read",
+            Self::EntitlementsRead => "entitlements:read",
+            Self::GrantsWrite => "grants:write",
+            Self::SubscriptionsRead => "subscriptions:read",
         }
     }
 }

@@ -8,6 +8,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter, any, get, on};
 
+use crate::access::{self, AccessApi};
 use crate::gate::{Gate, guard};
 use crate::problem_document::ProblemDocument;
 use crate::usage::{REQUEST_BYTES_MAX, UsageApi, usage_routes};
@@ -17,15 +18,15 @@ use crate::{ApiTokens, Scope};
 const OPENAPI: &str = include_str!("openapi.json");
 
 /// One method of a path below `/v1`.
-pub(crate) struct Route {
+pub(crate) struct Route<S> {
     method: Method,
     path: &'static str,
     scope: Scope,
-    handler: MethodRouter<Arc<dyn UsageApi>>,
+    handler: MethodRouter<S>,
 }
 
-impl Route {
-    pub(crate) fn new<H: Handler<T, Arc<dyn UsageApi>>, T: 'static>(
+impl<S: Clone + Send + Sync + 'static> Route<S> {
+    pub(crate) fn new<H: Handler<T, S>, T: 'static>(
         method: Method,
         path: &'static str,
         scope: Scope,
@@ -37,24 +38,39 @@ impl Route {
     }
 }
 
-/// The app's API, to be merged into the routes of the internal listener.
+/// The app's API about usage, to be merged into the routes of the internal listener.
 pub fn api_routes(usage: Arc<dyn UsageApi>, tokens: &ApiTokens) -> Router {
-    let mut routes = Router::new();
-    for Route { path, scope, handler, .. } in usage_routes() {
-        let gate = from_fn_with_state(Gate { tokens: tokens.clone(), scope }, guard);
-        routes = routes.route(path, handler.route_layer(gate));
-    }
-    routes
-        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
-        .with_state(usage)
+    gated(usage_routes(), usage, tokens)
         .route("/openapi.json", get(openapi))
         .method_not_allowed_fallback(method_not_allowed)
         .route("/v1/{*rest}", any(not_found))
 }
 
-/// The methods and paths of [`api_routes`] that need a token, and the scope that it has to have.
+/// The app's API about who may use what, to be merged with [`api_routes`].
+pub fn access_routes(access: Arc<AccessApi>, tokens: &ApiTokens) -> Router {
+    gated(access::routes(), access, tokens).method_not_allowed_fallback(method_not_allowed)
+}
+
+/// Each route behind a token with its scope.
+fn gated<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S, tokens: &ApiTokens) -> Router {
+    let mut served = Router::new();
+    for Route { path, scope, handler, .. } in routes {
+        let gate = from_fn_with_state(Gate { tokens: tokens.clone(), scope }, guard);
+        served = served.route(path, handler.route_layer(gate));
+    }
+    served.layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)).with_state(state)
+}
+
+/// The methods and paths of [`api_routes`] and [`access_routes`] that need a token, and the scope that it has to
+/// have.
 pub fn api_operations() -> Vec<(Method, &'static str, Scope)> {
-    usage_routes().into_iter().map(|route| (route.method, route.path, route.scope)).collect()
+    let mut operations = operations_of(usage_routes());
+    operations.extend(operations_of(access::routes()));
+    operations
+}
+
+fn operations_of<S>(routes: Vec<Route<S>>) -> Vec<(Method, &'static str, Scope)> {
+    routes.into_iter().map(|route| (route.method, route.path, route.scope)).collect()
 }
 
 async fn openapi() -> impl IntoResponse {

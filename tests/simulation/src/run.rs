@@ -35,7 +35,7 @@ pub async fn run_seed(seed: u64, backend: &Backend) -> Result<Coverage, Box<Fail
     let mut rng = Rng::with_seed(seed);
     let setting = Setting::draw(seed, &mut rng);
     let mut steps = story(&setting, &mut rng);
-    if seed % RETURNS_EVERY == 0 {
+    if seed.is_multiple_of(RETURNS_EVERY) {
         steps.extend(returns_within_the_hour(&setting, &mut rng));
     }
     run_steps(seed, &setting, &steps, backend).await

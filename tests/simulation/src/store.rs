@@ -5,16 +5,17 @@ use async_trait::async_trait;
 use stallkeeper_ledger::{
     EventKey, Loss, Meter, Outgoing, ProductKey, Record, RecordKey, UsageEvent, Watermarks,
 };
-use stallkeeper_lifecycle::{MarketplaceName, ProductCode, SubscriptionKey, Timestamp};
+use stallkeeper_lifecycle::{MarketplaceName, ProductCode, SubscriptionKey, TenantId, Timestamp, Word};
 use stallkeeper_persistence::usage::{
     Attempt, AttemptOutcome, AttemptRecord, EventLine, HeldOf, Lease, LedgerHealth, LedgerStatements,
     LedgerStore, LossLine, MeterRow, MeterSelection, RecordFilter, RecordLine, Unsent, UsageSum, Watermark,
 };
 use stallkeeper_persistence::{
-    Actor, CommitStore, HistoryEntry, HistoryRecord, Housekeeping, InboxEntry, InboxKey, Job, JobCounts,
+    Actor, ChangeFeed, ChangeListener, ChangeRange, Changed, CommitStore, Grant, GrantAct, GrantId, GrantPut,
+    GrantRecord, GrantStore, HistoryEntry, HistoryRecord, Housekeeping, InboxEntry, InboxKey, Job, JobCounts,
     JobKind, JobRecord, JobState, JobStore, NewJob, Page, QuarantineEntry, QuarantineKey, QuarantineRecord,
     QuarantineState, QuarantineStore, Settled, Store, StoreError, SubscriptionFilter, SubscriptionRecord,
-    SubscriptionStore, Transaction, Work,
+    SubscriptionStore, SurveyStore, Transaction, Work,
 };
 
 use crate::fault::{Faults, Point};
@@ -182,6 +183,31 @@ hand_on! { SubscriptionStore for FaultyStore, store,
     fn subscriptions(filter: &SubscriptionFilter, page: &Page<SubscriptionKey>) -> Vec<SubscriptionRecord>;
     fn history(key: &SubscriptionKey, page: &Page<i64>) -> Vec<HistoryRecord>;
     fn last_received_at(marketplace: &MarketplaceName) -> Option<Timestamp>;
+}
+
+hand_on! { ChangeFeed for FaultyStore, store,
+    fn change_horizon() -> i64;
+    fn changed_subscriptions(range: &ChangeRange) -> Vec<Changed<SubscriptionRecord>>;
+    fn changed_grants(range: &ChangeRange) -> Vec<Changed<GrantRecord>>;
+    fn mend_change_numbers() -> u64;
+    fn listen() -> Box<dyn ChangeListener>;
+}
+
+hand_on! { GrantStore for FaultyStore, store,
+    fn put_grant(grant: &Grant, by: &Actor, now: Timestamp) -> GrantPut;
+    fn revoke_grant(id: &GrantId, by: &Actor, now: Timestamp) -> Option<GrantRecord>;
+    fn grant(id: &GrantId) -> Option<GrantRecord>;
+    fn grants(tenant: Option<&TenantId>, page: &Page<GrantId>) -> Vec<GrantRecord>;
+    fn grant_acts(id: &GrantId, page: &Page<i64>) -> Vec<GrantAct>;
+}
+
+hand_on! { SurveyStore for FaultyStore, store,
+    fn word_counts() -> Vec<(Word, u64)>;
+    fn subscriptions_by_id(prefix: &str, page: &Page<SubscriptionKey>) -> Vec<SubscriptionRecord>;
+    fn closing(now: Timestamp, limit: u32) -> Vec<SubscriptionRecord>;
+    fn latest_history(key: &SubscriptionKey, page: &Page<i64>) -> Vec<HistoryRecord>;
+    fn expiring(limit: u32) -> Vec<RecordLine>;
+    fn latest_losses(subscription: Option<&SubscriptionKey>, page: &Page<i64>) -> Vec<LossLine>;
 }
 
 hand_on! { QuarantineStore for FaultyStore, store,

@@ -129,14 +129,14 @@ pub(super) async fn held(
     event_lines(rows.map_err(store_error)?)
 }
 
-struct LossRow {
-    number: i64,
-    loss: String,
-    recovered_at: Option<OffsetDateTime>,
+pub(super) struct LossRow {
+    pub(super) number: i64,
+    pub(super) loss: String,
+    pub(super) recovered_at: Option<OffsetDateTime>,
 }
 
 impl LossRow {
-    fn read(self) -> Result<LossLine, StoreError> {
+    pub(super) fn read(self) -> Result<LossLine, StoreError> {
         let loss = decode(&self.loss, || format!("usage_losses.loss {}", self.number))?;
         Ok(LossLine { number: self.number, loss, recovered_at: self.recovered_at.map(Into::into) })
     }

@@ -118,14 +118,14 @@ async fn all_held(store: &SqliteStore, limit: i64) -> Result<Vec<EventRow>, sqlx
     .await
 }
 
-struct LossRow {
-    number: i64,
-    loss: String,
-    recovered_at: Option<i64>,
+pub(super) struct LossRow {
+    pub(super) number: i64,
+    pub(super) loss: String,
+    pub(super) recovered_at: Option<i64>,
 }
 
 impl LossRow {
-    fn read(self) -> Result<LossLine, StoreError> {
+    pub(super) fn read(self) -> Result<LossLine, StoreError> {
         Ok(LossLine {
             number: self.number,
             loss: decode(&self.loss, || format!("usage_losses.loss {}", self.number))?,

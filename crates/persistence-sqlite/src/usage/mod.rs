@@ -4,6 +4,7 @@ mod attempt;
 mod event;
 mod health;
 mod hold;
+pub(crate) mod latest;
 mod lease;
 mod listing;
 mod loss;

@@ -106,7 +106,7 @@ const TABLES: [&str; 10] = [
 ];
 
 /// Indexes of nothing but what is in work: to read one from its beginning costs what waits, not what is stored.
-const IN_WORK: [&str; 2] = ["usage_events_held_until", "usage_records_oldest"];
+const IN_WORK: [&str; 3] = ["usage_events_held_until", "usage_records_expiring", "usage_records_oldest"];
 
 async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
     let plan = connection.fetch_all(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"))).await.unwrap();

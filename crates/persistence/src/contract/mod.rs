@@ -18,7 +18,9 @@ use stallkeeper_lifecycle::SubscriptionKey;
 use crate::{InboxKey, Store};
 
 pub mod agreements;
+pub mod changes;
 pub mod contention;
+pub mod grants;
 pub mod history;
 pub mod housekeeping;
 pub mod isolation;
@@ -28,6 +30,7 @@ pub mod listings;
 pub mod notifications;
 pub mod quarantine;
 mod samples;
+pub mod survey;
 pub mod transactions;
 pub mod usage_contention;
 pub mod usage_decisions;
@@ -176,6 +179,28 @@ macro_rules! contract_suite {
                 pruning_takes_what_is_older_than_the_horizon_and_at_most_the_limit,
                 the_newest_receipt_is_known_for_each_marketplace,
             ],
+            changes: [
+                what_changed_since_is_found_as_it_is_now,
+                what_is_written_again_moves_to_the_end,
+                what_one_batch_changes_has_one_number_and_is_in_the_order_of_keys,
+                changes_are_paged_without_gap_or_repeat,
+                a_decided_change_stands_below_the_horizon_and_a_later_one_does_not,
+                invisible_rows_and_agreements_are_no_changes,
+                a_row_that_cannot_be_read_holds_no_other_up,
+                who_listens_hears_of_a_change,
+                numbers_that_are_in_order_need_no_mending,
+            ],
+            grants: [
+                a_grant_is_kept_in_every_part,
+                a_grant_that_is_put_again_changes_nothing,
+                a_grant_with_other_content_takes_the_place_of_the_one_before,
+                a_revoked_grant_is_seen_by_followers_and_stays_as_it_was_revoked,
+                a_revoked_grant_that_is_put_again_holds_again,
+                an_unknown_grant_is_none,
+                every_act_is_kept_with_who_did_it,
+                grants_are_listed_by_tenant_or_all_and_paged,
+                who_listens_hears_of_a_grant,
+            ],
             usage_following: [
                 a_subscription_makes_a_running_meter_and_says_so,
                 a_listing_that_is_not_metered_makes_no_meter,
@@ -257,6 +282,14 @@ macro_rules! contract_suite {
                 an_idle_ledger_has_nothing_to_tell,
                 what_waits_to_be_sent_is_counted_and_the_most_urgent_known,
                 quantities_are_summed_up_to_what_can_be_counted,
+            ],
+            survey: [
+                every_word_is_counted_also_where_there_is_none,
+                subscriptions_are_found_by_the_beginning_of_their_id_and_paged,
+                windows_are_listed_until_they_close_the_first_to_close_first,
+                the_newest_lines_of_a_history_come_first_and_are_paged,
+                frozen_records_are_listed_in_the_order_in_which_they_run_out,
+                the_newest_losses_come_first_of_one_subscription_or_all,
             ],
             usage_pruning: [
                 what_is_older_than_the_horizon_is_removed_at_most_the_limit_at_once,

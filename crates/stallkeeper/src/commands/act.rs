@@ -1,12 +1,12 @@
-//! The commands' way through the commit: the same door as the worker's.
+//! Who acts by a command.
 
 use std::sync::Arc;
 
 use clap::Args;
-use stallkeeper_lifecycle::Timestamp;
-use stallkeeper_persistence::{Actor, Content, Incoming, Outcome, Store, SubmitError, batcher};
+use stallkeeper_persistence::{Actor, Content, Outcome, Store, SubmitError};
 use stallkeeper_runtime::WallClock;
 
+use crate::acts::{Door, OwnDoor};
 use crate::config::Config;
 
 /// The longest name of a person, in bytes.
@@ -50,12 +50,7 @@ pub(crate) async fn submit(
     store: Arc<dyn Store>,
     clock: &Arc<dyn WallClock>,
 ) -> Result<Outcome, SubmitError> {
-    let (committer, batcher) = batcher(store, clock.clone(), Arc::new(config.clone()));
-    let incoming = Incoming { received_at: Timestamp::from(clock.now()), content };
-    // The committer is gone once it has its answer, which ends the batcher.
-    let submit = async move { committer.submit(incoming).await };
-    let (outcome, ()) = tokio::join!(submit, batcher.run());
-    outcome
+    OwnDoor { config: Arc::new(config.clone()), store, clock: clock.clone() }.submit(content).await
 }
 
 #[cfg(test)]

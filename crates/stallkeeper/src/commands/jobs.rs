@@ -9,6 +9,8 @@ use serde::Serialize;
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 use stallkeeper_persistence::{JobKind, JobRecord, JobState, PAGE_MAX, Page, Store};
 
+use super::act::ByArgs;
+use crate::acts::{self, RetryError};
 use crate::table::{Rfc3339, Screen, print, print_json, safe, when};
 
 /// What can be done with stored work.
@@ -44,6 +46,8 @@ pub struct RetryArgs {
     key: SubscriptionKey,
     /// The kind of job, such as `wake`.
     kind: JobKind,
+    #[command(flatten)]
+    by: ByArgs,
 }
 
 fn state(word: &str) -> Result<JobState, String> {
@@ -126,9 +130,13 @@ async fn retry(
     now: Timestamp,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let RetryArgs { key, kind } = args;
-    if !store.revive_job(key, *kind, now).await? {
-        bail!("no job `{kind}` of {key} was given up; see `stallkeeper jobs list --state failed`");
+    let RetryArgs { key, kind, by } = args;
+    match acts::retry(store, key, *kind, by.actor(), now).await {
+        Ok(()) => {}
+        Err(RetryError::NotFailed) => {
+            bail!("no job `{kind}` of {key} was given up; see `stallkeeper jobs list --state failed`")
+        }
+        Err(RetryError::Store(error)) => return Err(error.into()),
     }
     writeln!(out, "the job `{kind}` of {key} is due now; a running worker takes it within a minute")?;
     Ok(())

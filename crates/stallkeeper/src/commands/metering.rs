@@ -10,10 +10,10 @@ use clap::{Args, Subcommand};
 use stallkeeper_ledger::ProductKey;
 use stallkeeper_lifecycle::Timestamp;
 use stallkeeper_persistence::Store;
-use stallkeeper_persistence::usage::MeterTermsOf;
 use stallkeeper_runtime::WallClock;
 
 use super::act::ByArgs;
+use crate::acts;
 use crate::config::Config;
 
 pub use self::status::StatusArgs;
@@ -72,13 +72,8 @@ async fn hold(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let HoldArgs { product, by } = args;
-    // Looked up first: a mistyped key would hold nothing, and look as if it did.
-    let metered = config.metered_products();
-    if !metered.contains(product) {
-        let metered: Vec<&str> = metered.iter().map(ProductKey::as_str).collect();
-        bail!("no metered product is called {product}; metered are: {}", metered.join(", "));
-    }
-    let words = if store.hold_metering(product, &by.actor(), now).await? { "now" } else { "already" };
+    let is_new = acts::hold(config, store, product, &by.actor(), now).await?;
+    let words = if is_new { "now" } else { "already" };
     writeln!(out, "the metering of {product} is held {words}; what is not released in time is lost")?;
     Ok(())
 }

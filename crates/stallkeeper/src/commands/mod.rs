@@ -4,6 +4,7 @@ pub(crate) mod act;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod grants;
 pub mod health;
 pub mod jobs;
 pub mod metering;

@@ -16,6 +16,8 @@ use stallkeeper_runtime::WallClock;
 
 use crate::config::Config;
 
+pub(crate) use self::show::jobs_of;
+
 pub use self::list::ListArgs;
 pub use self::rebind::RebindArgs;
 pub use self::show::ShowArgs;

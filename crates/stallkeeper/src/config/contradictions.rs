@@ -8,6 +8,7 @@ use stallkeeper_aws::{CredentialsSource, Partition, QueueUrl};
 use stallkeeper_ledger::ApiDimension;
 use stallkeeper_lifecycle::ProductCode;
 use stallkeeper_notification::FeedError;
+use stallkeeper_web::console::OperatorToken;
 use url::Url;
 
 use super::marketplace::{FeedProblem, topic};
@@ -29,6 +30,7 @@ pub(super) fn check(config: &Config, source: &Source) {
     }
     check_products(config, source, &root.key("product"));
     check_tokens(config, source, &root.key("api_token"));
+    check_operators(config, source, &root.key("operator"));
 }
 
 /// Where a queue lies, however its URL is spelled: the host in lower case, its port unless that is the usual one,
@@ -210,6 +212,18 @@ fn check_tokens(config: &Config, source: &Source, path: &KeyPath) {
         let is_same = |other: &&ApiToken| other.token.expose_secret() == token.token.expose_secret();
         if let Some(other) = config.api_tokens.iter().take(index).find(is_same) {
             let words = format!("the same as that of `{}`", other.name);
+            source.refuse(&path.index(index).key("token"), &words);
+        }
+    }
+}
+
+/// Nobody could tell who acts where two have the same name or token.
+fn check_operators(config: &Config, source: &Source, path: &KeyPath) {
+    unique(source, path, "name", config.operators.iter().map(|one| Some(one.operator.name())));
+    for (index, one) in config.operators.iter().enumerate() {
+        let is_same = |other: &&OperatorToken| other.token.expose_secret() == one.token.expose_secret();
+        if let Some(other) = config.operators.iter().take(index).find(is_same) {
+            let words = format!("the same as that of `{}`", other.operator.name());
             source.refuse(&path.index(index).key("token"), &words);
         }
     }

@@ -9,6 +9,8 @@
 //! `STALLKEEPER_TEST_…`, and what Kubernetes sets beside a Service named `stallkeeper`: `STALLKEEPER_PORT`,
 //! `STALLKEEPER_PORT_…` and `STALLKEEPER_SERVICE_…`.
 
+mod catalog;
+mod console;
 mod contradictions;
 mod database;
 mod error;
@@ -37,8 +39,10 @@ use stallkeeper_lifecycle::{MarketplaceName, ProductCode, SubscriptionKey, Terms
 use stallkeeper_persistence::TermsOf;
 use stallkeeper_persistence::usage::MeterTermsOf;
 use stallkeeper_web::ApiToken;
+use stallkeeper_web::console::OperatorToken;
 use url::Url;
 
+pub use self::console::ConsoleConfig;
 pub use self::database::DatabaseKind;
 pub use self::error::ConfigError;
 pub use self::lanes::LaneConfig;
@@ -62,6 +66,9 @@ const INBOX_RETENTION_DAYS_MIN: u64 = 15;
 /// How long usage has to be kept at least, in days: 13 months, so that a yearly bill can be proved.
 const USAGE_RETENTION_DAYS_MIN: u64 = 396;
 
+/// It is looked for changes each second, and a look takes its time.
+const ENTITLEMENTS_MAX_AGE_SECS_MIN: u64 = 3;
+
 /// All that a seller can say about how Stallkeeper shall work.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -79,6 +86,8 @@ pub struct Config {
     pub inbox_retention: Duration,
     /// How long usage is kept, with what was sent of it.
     pub usage_retention: Duration,
+    /// How old what is known may be when the app is told who may use what.
+    pub entitlements_max_age: Duration,
     /// A simulator that stands in for AWS and for the machine's clock; never in production.
     pub simulator_url: Option<Url>,
     /// Logs.
@@ -93,6 +102,10 @@ pub struct Config {
     pub products: Vec<Product>,
     /// Who may call the API; nobody where there is none.
     pub api_tokens: Vec<ApiToken>,
+    /// Who may sign in to the console; nobody where there is none.
+    pub operators: Vec<OperatorToken>,
+    /// How operators reach the console.
+    pub console: ConsoleConfig,
     /// What the above comes to for each metered listing.
     meters: Meters,
 }
@@ -195,13 +208,16 @@ fn read(source: &Source) -> Option<Config> {
         let marketplaces = root.list("marketplace", marketplace::read);
         let products = root.list("product", product::read);
         let tokens = root.list("api_token", token::read);
+        let operators = root.list("operator", console::operator);
         let complete = marketplaces.iter().all(Option::is_some)
             && products.iter().all(Option::is_some)
-            && tokens.iter().all(Option::is_some);
+            && tokens.iter().all(Option::is_some)
+            && operators.iter().all(Option::is_some);
         let config = Config {
             marketplaces: marketplaces.into_iter().flatten().collect(),
             products: products.into_iter().flatten().collect(),
             api_tokens: tokens.into_iter().flatten().collect(),
+            operators: operators.into_iter().flatten().collect(),
             ..top(root)
         };
         (config, complete)
@@ -237,6 +253,11 @@ fn top(root: &Section<'_>) -> Config {
         shutdown_grace: Duration::from_secs(root.number("shutdown_grace_secs", 25, &(1..=3_600))),
         inbox_retention: Duration::from_hours(24 * inbox_days),
         usage_retention: Duration::from_hours(24 * usage_days),
+        entitlements_max_age: Duration::from_secs(root.number(
+            "entitlements_max_age_secs",
+            60,
+            &(ENTITLEMENTS_MAX_AGE_SECS_MIN..=86_400),
+        )),
         simulator_url: root.text("simulator_url"),
         log: root.section("log", logging::read),
         signature: root.section("signature", signature::read),
@@ -244,6 +265,8 @@ fn top(root: &Section<'_>) -> Config {
         marketplaces: Vec::new(),
         products: Vec::new(),
         api_tokens: Vec::new(),
+        operators: Vec::new(),
+        console: root.section("console", console::read),
         meters: Meters::default(),
     }
 }
@@ -253,7 +276,7 @@ mod tests {
     use super::*;
 
     /// A file in which every section exists, so that every key is asked for.
-    const ALL_SECTIONS: &str = "[[marketplace]]\n[marketplace.eventbridge]\n[[product]]\n[[product.listing]]\n[[product.dimension]]\n[[api_token]]\n";
+    const ALL_SECTIONS: &str = "[[marketplace]]\n[marketplace.eventbridge]\n[[product]]\n[[product.listing]]\n[[product.dimension]]\n[[api_token]]\n[[operator]]\n[console.jwt]\n";
 
     #[test]
     fn the_reference_document_parses_as_the_defaults() {

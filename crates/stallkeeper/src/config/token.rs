@@ -38,7 +38,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiToken> {
     });
     section.require("scopes");
     if section.is_empty_list("scopes") {
-        section.refuse("scopes", "allows nothing; name usage:write, usage:read or both");
+        section.refuse("scopes", "allows nothing; name at least one, such as usage:write");
     }
     let scopes: BTreeSet<Scope> = section.texts("scopes").into_iter().collect();
     Some(ApiToken { name: name?, token: token?.into(), scopes })

@@ -6,6 +6,7 @@ use axum::Router;
 use clap::ValueEnum;
 use metrics_exporter_prometheus::PrometheusHandle;
 use stallkeeper_aws::{MeteringClient, QueueUrl, sdk_config, sqs_client};
+use stallkeeper_entitlement::entitlements;
 use stallkeeper_metering::{Lane, MeteringConfig, MeteringHealth, Mode, Reporter};
 use stallkeeper_notification::Verifier;
 use stallkeeper_outbox::{Outbox, OutboxConfig, WakeRunner};
@@ -15,12 +16,18 @@ use stallkeeper_poller::{Poller, PollerHealth, SqsQueue};
 use stallkeeper_runtime::{
     Backoff, FinalStatus, Shutdown, Tasks, WallClock, listen_for_signals, sleep_or_cancelled,
 };
-use stallkeeper_web::{ApiTokens, LateRoutes, MetricsText, StoredUsage, api_routes, internal_routes, serve};
+use stallkeeper_web::console::{Access, Console, NoDeliveries, Operators, SystemEntropy, console_routes};
+use stallkeeper_web::{
+    AccessApi, ApiTokens, LateRoutes, MetricsText, StoredUsage, access_routes, api_routes, internal_routes,
+    serve,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Housekeeper, NotificationHandler, WorkerReadiness, metrics};
+use crate::acts::SharedDoor;
 use crate::config::{Config, LaneConfig, Marketplace};
+use crate::console::StoredConsole;
 use crate::simulated_clock::Follower;
 use crate::store;
 
@@ -142,7 +149,12 @@ impl Worker {
     }
 
     /// Everything but what has to outlive the work.
-    async fn work(&self, role: Role, readiness: &WorkerReadiness, api: &LateRoutes) -> anyhow::Result<()> {
+    async fn work(
+        &self,
+        role: Role,
+        readiness: &Arc<WorkerReadiness>,
+        api: &LateRoutes,
+    ) -> anyhow::Result<()> {
         let Some(store) = self.open_store().await? else { return Ok(()) };
         readiness.store_opened(store.clone());
         let work = Tasks::new(self.shutdown.clone());
@@ -151,7 +163,8 @@ impl Worker {
         readiness.commits_started(committer.health());
         work.spawn("commit", unless(self.shutdown.hard.clone(), batcher.run()));
         if role.is(Role::Web) {
-            api.open(self.start_api(&work, store.clone())?);
+            let console = self.start_console(&work, store.clone(), &committer, readiness)?;
+            api.open(self.start_api(&work, store.clone())?.merge(console));
         }
         if role.is(Role::Meter) {
             readiness.metering_started(self.start_metering(&work, store.clone(), &committer).await);
@@ -235,9 +248,46 @@ impl Worker {
         let soft = self.shutdown.soft.clone();
         let intake = async move { intake.run(soft.cancelled()).await };
         work.spawn("usage", unless(self.shutdown.hard.clone(), intake));
+        let access = self.start_entitlements(work, store.clone());
         let usage = StoredUsage { store, desk, clock: self.clock.clone(), terms };
         let tokens = ApiTokens::new(self.config.api_tokens.iter().cloned()).context("api_token")?;
-        Ok(api_routes(Arc::new(usage), &tokens))
+        Ok(api_routes(Arc::new(usage), &tokens).merge(access_routes(Arc::new(access), &tokens)))
+    }
+
+    /// Follows the store from now on; answers what the routes about access need.
+    fn start_entitlements(&self, work: &Tasks, store: Arc<dyn Store>) -> AccessApi {
+        let catalog = Arc::new(self.config.catalog());
+        let max_age = self.config.entitlements_max_age;
+        let (entitlements, follower) = entitlements(store.clone(), self.clock.clone(), &catalog, max_age);
+        let soft = self.shutdown.soft.clone();
+        let following = async move { follower.run(&soft).await };
+        work.spawn("entitlements", unless(self.shutdown.hard.clone(), following));
+        AccessApi { entitlements, store, clock: self.clock.clone(), terms: self.config.clone(), catalog }
+    }
+
+    /// The operators' console; its acts are taken in until the worker is told to stop.
+    fn start_console(
+        &self,
+        work: &Tasks,
+        store: Arc<dyn Store>,
+        committer: &Committer,
+        readiness: &Arc<WorkerReadiness>,
+    ) -> anyhow::Result<Router> {
+        let door = SharedDoor::new(committer.clone(), self.clock.clone());
+        let (shut, soft) = (door.clone(), self.shutdown.soft.clone());
+        work.spawn("console", async move {
+            soft.cancelled().await;
+            shut.shut();
+        });
+        let (config, clock, readiness) = (self.config.clone(), self.clock.clone(), readiness.clone());
+        let access = Access {
+            operators: Operators::new(config.operators.iter().cloned()).context("operator")?,
+            jwt: config.console.jwt.clone(),
+            is_https: config.console.is_https(),
+        };
+        let api = Arc::new(StoredConsole { store, config, clock, door, readiness });
+        let (deliveries, entropy) = (Arc::new(NoDeliveries), Arc::new(SystemEntropy));
+        Ok(console_routes(Console { api, deliveries, access, entropy })?)
     }
 
     /// Closes hours and reports usage from now on.

@@ -52,14 +52,23 @@ impl WorkerReadiness {
         let _first_counts = self.metering.set(metering);
     }
 
+    /// The queues that this process polls.
+    pub fn pollers(&self) -> &[(String, PollerHealth)] {
+        self.pollers.get().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The lanes of metering that are in trouble.
+    pub fn lane_troubles(&self) -> Vec<LaneTrouble> {
+        self.metering.get().map(MeteringHealth::troubles).unwrap_or_default()
+    }
+
     fn metering_problems(&self) -> Vec<Problem> {
-        let troubles = self.metering.get().map(MeteringHealth::troubles).unwrap_or_default();
         let problem = |trouble: LaneTrouble| Problem {
             part: format!("metering {}", trouble.lane),
             problem: trouble.problem,
             remedy: trouble.remedy,
         };
-        troubles.into_iter().map(problem).collect()
+        self.lane_troubles().into_iter().map(problem).collect()
     }
 
     async fn database_problem(&self) -> Option<Problem> {
@@ -80,8 +89,7 @@ impl WorkerReadiness {
     }
 
     fn queue_problems(&self) -> Vec<Problem> {
-        let pollers = self.pollers.get().map(Vec::as_slice).unwrap_or_default();
-        pollers.iter().filter_map(|(name, health)| queue_problem(name, health)).collect()
+        self.pollers().iter().filter_map(|(name, health)| queue_problem(name, health)).collect()
     }
 }
 

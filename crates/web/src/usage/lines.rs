@@ -104,7 +104,7 @@ impl HourLine {
     }
 }
 
-fn record_id(record: &Record) -> Option<String> {
+pub(crate) fn record_id(record: &Record) -> Option<String> {
     match &record.state {
         RecordState::Settled { record_id, .. } => Some(record_id.clone()),
         RecordState::SettledAssumed { record_id, .. } => record_id.clone(),
@@ -113,7 +113,7 @@ fn record_id(record: &Record) -> Option<String> {
 }
 
 /// The seller's name of a dimension; the marketplace's where the configuration has none.
-fn name_of(api_name: &ApiDimension, terms: Option<&MeterTerms>) -> String {
+pub(crate) fn name_of(api_name: &ApiDimension, terms: Option<&MeterTerms>) -> String {
     let named = terms.and_then(|terms| terms.by_api_name(api_name));
     named.map_or_else(|| api_name.to_string(), |(name, _)| name.to_string())
 }

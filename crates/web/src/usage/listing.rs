@@ -86,7 +86,7 @@ pub(super) async fn held(
 }
 
 /// The last line to be shown, where there are more than that.
-pub(super) fn next_of<T>(lines: &mut Vec<T>, limit: u32) -> Option<&T> {
+pub(crate) fn next_of<T>(lines: &mut Vec<T>, limit: u32) -> Option<&T> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     if lines.len() <= limit {
         return None;
@@ -96,12 +96,12 @@ pub(super) fn next_of<T>(lines: &mut Vec<T>, limit: u32) -> Option<&T> {
 }
 
 /// How many lines are shown.
-pub(super) fn bounded(limit: Option<u32>) -> u32 {
+pub(crate) fn bounded(limit: Option<u32>) -> u32 {
     limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX)
 }
 
 /// A request's parameters.
-pub(super) fn parameters<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ProblemDocument> {
+pub(crate) fn parameters<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ProblemDocument> {
     match query {
         Ok(Query(parameters)) => Ok(parameters),
         Err(rejection) => Err(ProblemDocument::bad_request(rejection.body_text())),

@@ -94,7 +94,7 @@ fn format_of(headers: &HeaderMap) -> Result<UsageFormat, ProblemDocument> {
 }
 
 /// What a body that could not be read is to a caller.
-pub(super) fn unread(rejection: &BytesRejection) -> ProblemDocument {
+pub(crate) fn unread(rejection: &BytesRejection) -> ProblemDocument {
     if rejection.status() != StatusCode::PAYLOAD_TOO_LARGE {
         return ProblemDocument::bad_request("the body broke off");
     }

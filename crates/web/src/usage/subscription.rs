@@ -93,10 +93,10 @@ async fn whole(
     })
 }
 
-type KeyParts = Path<(String, String, String, String)>;
+pub(crate) type KeyParts = Path<(String, String, String, String)>;
 
 /// The key whose parts stand in the path; a slash inside the holder's id is sent percent-encoded.
-fn key_of(path: Result<KeyParts, PathRejection>) -> Result<SubscriptionKey, ProblemDocument> {
+pub(crate) fn key_of(path: Result<KeyParts, PathRejection>) -> Result<SubscriptionKey, ProblemDocument> {
     let parts = path.map_err(|rejection| ProblemDocument::bad_request(rejection.body_text()))?;
     let Path((marketplace, product, kind, id)) = parts;
     let key = format!("{marketplace}/{product}/{kind}/{id}");

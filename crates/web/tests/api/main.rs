@@ -1,6 +1,7 @@
 //! What the app's API answers, over the routes and the ledger's rules, without a database.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where something is missing")]
 
+mod access;
 mod bodies;
 mod openapi;
 mod post;

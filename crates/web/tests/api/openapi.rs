@@ -11,13 +11,18 @@ use stallkeeper_ledger::{Phase, Seal};
 use stallkeeper_web::{Problem, Readiness, Scope, api_operations, internal_routes};
 
 use crate::reads::busy_stage;
-use crate::stage::{ACME, Answer, Failing, READER, Stage, WRITER, bearing, meter};
+use crate::stage::{ACME, Answer, Failing, READER, Stage, WRITER, WRITES, bearing, meter};
 
 /// Every operation, with a path that can be called.
 pub(crate) fn operations() -> Vec<(Method, String, Scope)> {
     let fill = |path: &str| {
-        let parts =
-            [("{marketplace}", "aws"), ("{product}", "prod-1"), ("{kind}", "customer"), ("{id}", "X01")];
+        let parts = [
+            ("{marketplace}", "aws"),
+            ("{product}", "prod-1"),
+            ("{kind}", "customer"),
+            ("{id}", "X01"),
+            ("{tenant}", "acme"),
+        ];
         parts.into_iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
     };
     api_operations().into_iter().map(|(method, path, scope)| (method, fill(path), scope)).collect()
@@ -98,7 +103,10 @@ async fn every_request_s_example_is_taken() {
     for (method, path, operation) in documented(&document().await) {
         let Some(content) = operation["requestBody"]["content"].as_object() else { continue };
         for (content_type, media) in content {
-            let request = bearing(Request::builder().method(method.as_str()).uri(&path), WRITER);
+            let token = operation["security"][0]["bearer"][0].as_str().unwrap().parse::<Scope>().unwrap();
+            let token = if WRITES.contains(&token) { WRITER } else { READER };
+            let path = path.replace("{id}", "pilot-1");
+            let request = bearing(Request::builder().method(method.as_str()).uri(path), token);
             let request = request.header(header::CONTENT_TYPE, content_type);
             let answer = Stage::new().send(request.body(media["example"].to_string().into()).unwrap()).await;
             assert!(answer.status.is_success(), "{answer:?}");
@@ -130,6 +138,17 @@ async fn real_answers_are_as_their_schemas_say() {
     for phase in [Phase::Running, Phase::Waiting, Phase::Failed] {
         hold("Results", &Stage::new().and(meter(ACME, "acme", phase)).post(events.clone()).await);
     }
+    hold("Entitlement", &stage.get("/v1/entitlements?tenant=acme&product=p").await);
+    hold("Entitlement", &stage.get("/v1/entitlements?tenant=acme&product=vault").await);
+    hold("TenantEntitlements", &stage.get("/v1/tenants/acme/entitlements?user=111").await);
+    let grant = json!({ "tenant": "bolt", "product": "p", "why": "pilot" }).to_string();
+    hold("Grant", &stage.put("/v1/grants/pilot-1", grant).await);
+    hold("Grants", &stage.get("/v1/grants").await);
+    hold("Subscriptions", &stage.get("/v1/subscriptions").await);
+    hold("Subscription", &stage.get(&format!("/v1/subscriptions/{ACME}")).await);
+    hold("History", &stage.get(&format!("/v1/subscriptions/{ACME}/history")).await);
+    hold("Changes", &stage.get("/v1/changes").await);
+    hold("Problem", &stage.get("/v1/changes?after=x").await);
     hold("Problem", &Stage::new().post("no json").await);
     hold("Problem", &Stage::new().failing(Failing::Busy).post("[]").await);
     hold("Problem", &stage.send(call(&Method::GET, "/v1/windows", "wrong")).await);

@@ -19,11 +19,15 @@ use stallkeeper_persistence::usage::{
     DeskError, EventLine, LossLine, RecordFilter, RecordLine, Taken, UsageSum, Watermark, WatermarkError,
 };
 use stallkeeper_persistence::{Page, Source, StoreError, SubscriptionRecord};
-use stallkeeper_web::{ApiToken, ApiTokens, Scope, UsageApi, api_routes};
+use stallkeeper_web::{ApiToken, ApiTokens, Scope, UsageApi, access_routes, api_routes};
 use tower::ServiceExt;
+
+use crate::access::Access;
 
 pub(crate) const WRITER: &str = "writer-0123456789abcdef";
 pub(crate) const READER: &str = "reader-0123456789abcdef";
+/// What [`WRITER`] may do; [`READER`] may do everything else.
+pub(crate) const WRITES: [Scope; 2] = [Scope::UsageWrite, Scope::GrantsWrite];
 pub(crate) const NOON: &str = "2026-11-26T12:30:00Z";
 pub(crate) const ACME: &str = "aws/prod-1/customer/X01";
 
@@ -198,6 +202,8 @@ pub(crate) fn meter(key: &str, tenant: &str, phase: Phase) -> Meter {
 
 pub(crate) struct Stage {
     pub(crate) worker: Arc<Worker>,
+    /// Its folder goes with it.
+    _access: Arc<Access>,
     routes: Router,
 }
 
@@ -228,12 +234,13 @@ impl Answer {
 impl Stage {
     /// One tenant, `acme`, with one subscription that runs, and two tokens.
     pub(crate) fn new() -> Self {
-        let token = |name: &str, token: &str, scope| ApiToken {
+        let token = |name: &str, token: &str, scopes: Vec<Scope>| ApiToken {
             name: name.to_owned(),
             token: token.to_owned().into(),
-            scopes: [scope].into(),
+            scopes: scopes.into_iter().collect(),
         };
-        let tokens = [token("app", WRITER, Scope::UsageWrite), token("dashboard", READER, Scope::UsageRead)];
+        let (writes, reads) = Scope::ALL.into_iter().partition(|scope| WRITES.contains(scope));
+        let tokens = [token("app", WRITER, writes), token("dashboard", READER, reads)];
         Self::with_tokens(&ApiTokens::new(tokens).unwrap())
     }
 
@@ -249,12 +256,14 @@ impl Stage {
             held: Mutex::default(),
             losses: Mutex::default(),
         });
-        Self { routes: api_routes(worker.clone(), tokens), worker }
+        let access = Arc::new(Access::open());
+        let routes = api_routes(worker.clone(), tokens).merge(access_routes(access.api(), tokens));
+        Self { routes, worker, _access: access }
     }
 
     /// The same with other routes in front.
     pub(crate) fn beside(self, others: Router) -> Self {
-        Self { routes: others.merge(self.routes), worker: self.worker }
+        Self { routes: others.merge(self.routes), ..self }
     }
 
     pub(crate) fn failing(self, failing: Failing) -> Self {

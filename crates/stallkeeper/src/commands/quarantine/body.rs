@@ -1,13 +1,11 @@
 use std::fmt::Write;
 
 use serde::Serialize;
-
-use crate::table::safe;
+use stallkeeper_web::{head, hex, safe_lines};
 
 /// How much of a body is shown, in bytes; JSON has all that a queue lets through.
 const TEXT_BYTES_MAX: usize = 8 * 1024;
 const JSON_BYTES_MAX: usize = 1024 * 1024;
-const HEX_BYTES_PER_LINE: usize = 32;
 
 /// A body in JSON: as text where it is UTF-8, in hexadecimal digits otherwise.
 #[derive(Debug, Serialize)]
@@ -26,7 +24,7 @@ impl BodyJson {
     pub(super) fn of(body: &[u8]) -> Self {
         let (shown, truncated) = head(body, JSON_BYTES_MAX);
         let text = std::str::from_utf8(shown).ok().map(str::to_owned);
-        let hex = if text.is_none() { Some(digits(shown)) } else { None };
+        let hex = if text.is_none() { Some(hex(shown)) } else { None };
         Self { bytes: body.len(), text, hex, truncated }
     }
 }
@@ -34,11 +32,7 @@ impl BodyJson {
 /// A body for people: each line behind a bar, so that none can pass for the command's own words.
 pub(super) fn in_words(body: &[u8]) -> String {
     let (shown, truncated) = head(body, TEXT_BYTES_MAX);
-    let lines: Vec<String> = match std::str::from_utf8(shown) {
-        Ok(text) => text.split('\n').map(safe).collect(),
-        Err(_) => shown.chunks(HEX_BYTES_PER_LINE).map(digits).collect(),
-    };
-    let mut text = lines.into_iter().fold(String::new(), |mut text, line| {
+    let mut text = safe_lines(shown).into_iter().fold(String::new(), |mut text, line| {
         // Writing to a string cannot fail.
         let _infallible = writeln!(text, "| {line}");
         text
@@ -48,27 +42,6 @@ pub(super) fn in_words(body: &[u8]) -> String {
         let _infallible = writeln!(text, "({left_out} more bytes; --json has them)");
     }
     text
-}
-
-/// The first bytes, cut where no character is torn apart.
-fn head(body: &[u8], bytes_max: usize) -> (&[u8], bool) {
-    if body.len() <= bytes_max {
-        return (body, false);
-    }
-    let cut = body.get(..bytes_max).unwrap_or(body);
-    let whole = match std::str::from_utf8(cut) {
-        // Only a character at the very end may be incomplete.
-        Err(error) if error.error_len().is_none() => cut.get(..error.valid_up_to()).unwrap_or(cut),
-        _ => cut,
-    };
-    (whole, true)
-}
-
-fn digits(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut digits, byte| {
-        let _infallible = write!(digits, "{byte:02x}");
-        digits
-    })
 }
 
 #[cfg(test)]

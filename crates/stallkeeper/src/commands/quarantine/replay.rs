@@ -3,17 +3,13 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Args;
-use stallkeeper_lifecycle::Timestamp;
-use stallkeeper_notification::{CheckError, Checked, Notification, QueueMeta, Verifier, read};
-use stallkeeper_persistence::{
-    Actor, Content, InboxKey, Outcome, PAGE_MAX, Page, QuarantineRecord, QuarantineState, Received, Replay,
-    Settled, Store,
-};
+use stallkeeper_persistence::{PAGE_MAX, Page, QuarantineRecord, QuarantineState, Store};
 use stallkeeper_runtime::WallClock;
 
 use super::{MessageName, short};
-use crate::commands::act::{ByArgs, submit};
-use crate::config::{Config, FeedProblem};
+use crate::acts::{OwnDoor, Replayer, Taken, in_words};
+use crate::commands::act::ByArgs;
+use crate::config::Config;
 use crate::table::safe;
 
 /// Arguments of `quarantine replay`.
@@ -30,34 +26,10 @@ pub struct ReplayArgs {
     by: ByArgs,
 }
 
-/// Why a message stays held.
-#[derive(Debug, thiserror::Error)]
-enum Held {
-    #[error("its marketplace is not configured")]
-    NoMarketplace,
-    #[error("its marketplace cannot be read")]
-    Feed(#[from] FeedProblem),
-    #[error(transparent)]
-    Check(#[from] CheckError),
-    #[error(transparent)]
-    Submit(#[from] stallkeeper_persistence::SubmitError),
-}
-
-/// A message that was taken in.
-struct Taken {
-    key: String,
-    outcome: Outcome,
-    /// Why its signature does not verify, where `signature.policy` lets that pass.
-    unverified: Option<CheckError>,
-}
-
-/// All that a replay needs besides the message.
-struct Replayer<'a> {
-    config: &'a Config,
+/// Replays messages, and says what becomes of them.
+struct Replaying<'a> {
+    replayer: Replayer<'a>,
     store: Arc<dyn Store>,
-    clock: Arc<dyn WallClock>,
-    verifier: Verifier,
-    actor: Actor,
 }
 
 pub(super) async fn run(
@@ -67,23 +39,26 @@ pub(super) async fn run(
     clock: Arc<dyn WallClock>,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let replayer = Replayer { config, store, clock, verifier: config.verifier()?, actor: args.by.actor() };
+    let door = OwnDoor { config: Arc::new(config.clone()), store: store.clone(), clock: clock.clone() };
+    let verifier = config.verifier()?;
+    let replayer = Replayer { config, door: &door, clock, verifier: &verifier, actor: args.by.actor() };
+    let replaying = Replaying { replayer, store };
     match args.message {
         Some(name) => {
-            let record = name.find(&*replayer.store).await?;
+            let record = name.find(&*replaying.store).await?;
             if record.state != QuarantineState::Held {
                 bail!("the message {} is not held: it was {}", short(&record.entry.key), record.state);
             }
-            if !replayer.replay(&record, out).await? {
+            if !replaying.replay(&record, out).await? {
                 bail!("the message stays held; put right what is named above, then replay it again");
             }
             Ok(())
         }
-        None => replayer.replay_all(out).await,
+        None => replaying.replay_all(out).await,
     }
 }
 
-impl Replayer<'_> {
+impl Replaying<'_> {
     async fn replay_all(&self, out: &mut impl Write) -> anyhow::Result<()> {
         let (mut taken, mut held) = (0_usize, 0_usize);
         let mut page = Page::first(PAGE_MAX);
@@ -113,7 +88,7 @@ impl Replayer<'_> {
     /// Replays one message and says what became of it; `false` where it stays held.
     async fn replay(&self, record: &QuarantineRecord, out: &mut impl Write) -> anyhow::Result<bool> {
         let hash = short(&record.entry.key);
-        match self.take_in(record).await {
+        match self.replayer.take_in(record).await {
             Ok(Taken { key, outcome, unverified }) => {
                 if let Some(why) = unverified {
                     let with_causes = format!("{:#}", anyhow::Error::from(why));
@@ -132,55 +107,5 @@ impl Replayer<'_> {
                 Ok(false)
             }
         }
-    }
-
-    async fn take_in(&self, record: &QuarantineRecord) -> Result<Taken, Held> {
-        let entry = &record.entry;
-        let (notification, unverified) = self.understand(record).await?;
-        let key = notification.subject.to_string();
-        let received = Received {
-            inbox: InboxKey { marketplace: entry.key.marketplace.clone(), id: notification.id },
-            key: notification.subject,
-            agreement: notification.agreement,
-            fact: notification.fact,
-            body: entry.body.clone(),
-            replays: Some(Replay { key: entry.key.clone(), actor: self.actor.clone() }),
-        };
-        let outcome =
-            submit(Content::Received(received), self.config, self.store.clone(), &self.clock).await?;
-        Ok(Taken { key, outcome, unverified })
-    }
-
-    /// Reads the message again, as a worker with this configuration would; with it, why its signature does not
-    /// verify, where that is let pass.
-    async fn understand(
-        &self,
-        record: &QuarantineRecord,
-    ) -> Result<(Notification, Option<CheckError>), Held> {
-        let entry = &record.entry;
-        let marketplace = self.config.marketplace(&entry.key.marketplace).ok_or(Held::NoMarketplace)?;
-        let feed = marketplace.feed(self.config)?;
-        let now = Timestamp::from(self.clock.now());
-        let meta = QueueMeta { message_id: &entry.message_id, sent_at: entry.sent_at, received_at: now };
-        let understood = read(&entry.body, meta, &feed).map_err(CheckError::Refused)?;
-        let checked = match &understood.envelope {
-            Some(envelope) => self.verifier.check(envelope, now).await?,
-            None => Checked::Skipped,
-        };
-        let unverified = match checked {
-            Checked::Unverified(why) => Some(why),
-            Checked::Skipped | Checked::Verified => None,
-        };
-        Ok((understood.notification, unverified))
-    }
-}
-
-fn in_words(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Settled(Settled::Applied) => "is taken in",
-        Outcome::Settled(Settled::Unchanged) => "told nothing new",
-        Outcome::Settled(Settled::TooOld) => "is too old to change anything",
-        Outcome::Duplicate(_) => "had been taken in before",
-        Outcome::Quarantined => "is in quarantine",
     }
 }

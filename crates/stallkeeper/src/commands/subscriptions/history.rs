@@ -1,6 +1,6 @@
 use serde::Serialize;
 use serde_json::Value;
-use stallkeeper_lifecycle::SubscriptionKey;
+use stallkeeper_lifecycle::{Anomaly, SubscriptionKey};
 use stallkeeper_persistence::{HistoryRecord, PAGE_MAX, Page, Store, StoreError};
 
 use crate::table::{Rfc3339, Screen, safe, second};
@@ -102,22 +102,11 @@ impl HistoryLine {
 
 /// An oddity's code in words; a code of a newer version stands for itself.
 fn in_words(anomaly: &str) -> String {
-    let words = match anomaly {
-        "success-lost" => "its beginning was never heard of",
-        "pending-lost" => "the final-usage window was never announced",
-        "fail-out-of-place" => "a payment failure where none is expected",
-        "unconfirmed" => "waits for a look-up to confirm it",
-        "call-out-of-place" => "makes no sense where the subscription stood",
-        "expiry-moved-back" => "renewed to an earlier expiry",
-        "after-final-end" => "came after the end that nothing reopens",
-        code => return safe(code),
-    };
-    words.to_owned()
+    Anomaly::named(anomaly).map_or_else(|| safe(anomaly), |anomaly| anomaly.in_words().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use stallkeeper_lifecycle::Anomaly;
     use stallkeeper_persistence::{Actor, HistoryEntry};
 
     use super::*;
@@ -176,15 +165,7 @@ mod tests {
 
     #[test]
     fn every_oddity_has_words() {
-        for anomaly in [
-            Anomaly::SuccessLost,
-            Anomaly::PendingLost,
-            Anomaly::FailOutOfPlace,
-            Anomaly::Unconfirmed,
-            Anomaly::CallOutOfPlace,
-            Anomaly::ExpiryMovedBack,
-            Anomaly::AfterFinalEnd,
-        ] {
+        for anomaly in Anomaly::ALL {
             assert_ne!(in_words(anomaly.name()), anomaly.name());
         }
     }

@@ -3,11 +3,12 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Args;
-use stallkeeper_lifecycle::{Binding, Change, SubscriptionKey, TenantId, UserId};
-use stallkeeper_persistence::{Act, Content, Outcome, Settled, Store};
+use stallkeeper_lifecycle::{Binding, SubscriptionKey, TenantId, UserId};
+use stallkeeper_persistence::Store;
 use stallkeeper_runtime::WallClock;
 
-use crate::commands::act::{ByArgs, submit};
+use crate::acts::{BindError, Bound, OwnDoor, bind};
+use crate::commands::act::ByArgs;
 use crate::config::Config;
 use crate::table::safe;
 
@@ -38,21 +39,21 @@ pub(super) async fn run(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let RebindArgs { key, tenant, user, none: _, by } = args;
-    // Looked up first: a mistyped key must not become a subscription.
-    if key.is_agreement() || store.subscription(&key).await?.is_none() {
-        bail!("there is no subscription {key}; see `stallkeeper subscriptions list`");
-    }
-    let (change, words) = match tenant {
+    let (binding, words) = match tenant {
         Some(tenant) => {
             let words = format!("is bound to the tenant {tenant}");
-            (Change::Bind(Binding { tenant, user }), words)
+            (Some(Binding { tenant, user }), words)
         }
-        None => (Change::Unbind, "is bound to nobody".to_owned()),
+        None => (None, "is bound to nobody".to_owned()),
     };
-    let act = Act { key: key.clone(), change, actor: by.actor() };
-    let already = match submit(Content::Act(act), config, store, &clock).await? {
-        Outcome::Settled(Settled::Applied) => "now",
-        _ => "already",
+    let door = OwnDoor { config: Arc::new(config.clone()), store: store.clone(), clock };
+    let already = match bind(&door, &*store, &key, binding, by.actor()).await {
+        Ok(Bound::Now) => "now",
+        Ok(Bound::Already) => "already",
+        Err(BindError::Unknown) => {
+            bail!("there is no subscription {key}; see `stallkeeper subscriptions list`")
+        }
+        Err(error) => return Err(error.into()),
     };
     writeln!(out, "{} {} {already}", safe(&key.to_string()), safe(&words))?;
     Ok(())

@@ -69,7 +69,7 @@ pub(super) async fn run(
 }
 
 /// A subscription has at most one job of each kind; they are looked for just behind its neighbour's key.
-async fn jobs_of(store: &dyn Store, key: &SubscriptionKey) -> Result<Vec<JobRecord>, StoreError> {
+pub(crate) async fn jobs_of(store: &dyn Store, key: &SubscriptionKey) -> Result<Vec<JobRecord>, StoreError> {
     let mut found = Vec::new();
     for state in JobState::ALL {
         let mut page = Page { after: just_before(key), limit: PAGE_MAX };

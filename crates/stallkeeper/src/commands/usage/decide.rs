@@ -5,10 +5,11 @@ use anyhow::{Context, bail};
 use clap::Args;
 use stallkeeper_ledger::{Decision, EventKey, ProductKey};
 use stallkeeper_lifecycle::{TenantId, Timestamp};
-use stallkeeper_persistence::usage::{DecideError, decide};
-use stallkeeper_persistence::{Actor, Store};
+use stallkeeper_persistence::Store;
+use stallkeeper_persistence::usage::DecideError;
 
-use super::{CONFLICTS_MAX, event_name, is_conflict};
+use super::event_name;
+use crate::acts::decide_one;
 use crate::commands::act::ByArgs;
 use crate::config::Config;
 use crate::table::safe;
@@ -62,7 +63,7 @@ pub(super) async fn run(
     let mut refused = 0_usize;
     for key in &keys {
         let name = safe(&event_name(key));
-        match decide_one(key, decision, &actor, config, store, now).await {
+        match decide_one(key, decision, &actor, config, &**store, now).await {
             Ok(()) => writeln!(out, "{name} {}", done(decision))?,
             // Nothing is known of the others either where the database fails.
             Err(DecideError::Store(error)) => return Err(error.into()),
@@ -76,25 +77,6 @@ pub(super) async fn run(
         bail!("{refused} of {} events stay as they are; the reasons are named above", keys.len());
     }
     Ok(())
-}
-
-async fn decide_one(
-    key: &EventKey,
-    decision: Decision,
-    actor: &Actor,
-    config: &Config,
-    store: &Arc<dyn Store>,
-    now: Timestamp,
-) -> Result<(), DecideError> {
-    let mut conflicts = 0;
-    loop {
-        match decide(&**store, key, decision, actor, now, config).await {
-            Err(DecideError::Store(error)) if is_conflict(&error) && conflicts < CONFLICTS_MAX => {
-                conflicts += 1;
-            }
-            ended => return ended,
-        }
-    }
 }
 
 fn done(decision: Decision) -> &'static str {

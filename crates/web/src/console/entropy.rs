@@ -1,0 +1,56 @@
+use aws_lc_rs::hmac;
+
+use crate::hex;
+
+/// Where the console's random bytes come from.
+pub trait Entropy: Send + Sync + 'static {
+    /// Bytes that nobody can guess; `None` where the system has none to give.
+    fn bytes(&self) -> Option<[u8; 32]>;
+}
+
+/// The system's own random bytes, by way of aws-lc-rs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn bytes(&self) -> Option<[u8; 32]> {
+        let mut bytes = [0; 32];
+        aws_lc_rs::rand::fill(&mut bytes).ok()?;
+        Some(bytes)
+    }
+}
+
+/// Makes the texts that forms carry, so that no other site can send one for an operator; each holds for one visitor.
+pub(super) struct Seal(hmac::Key);
+
+impl Seal {
+    pub(super) fn new(secret: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// The text for a visitor's forms.
+    pub(super) fn of(&self, visitor: &str) -> String {
+        hex(hmac::sign(&self.0, visitor.as_bytes()).as_ref())
+    }
+
+    /// Whether a form carries the text of this visitor; in the same time whatever it carries.
+    pub(super) fn is_of(&self, visitor: &str, carried: &str) -> bool {
+        let right = self.of(visitor);
+        aws_lc_rs::constant_time::verify_slices_are_equal(right.as_bytes(), carried.as_bytes()).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forms_text_holds_for_one_visitor_of_one_process() {
+        let (seal, other) = (Seal::new(&[1; 32]), Seal::new(&[2; 32]));
+        let text = seal.of("session-1");
+        assert!(seal.is_of("session-1", &text));
+        assert!(!seal.is_of("session-2", &text));
+        assert!(!other.is_of("session-1", &text));
+        assert!(!seal.is_of("session-1", ""));
+    }
+}
