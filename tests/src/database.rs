@@ -1,5 +1,6 @@
 //! The database of an installation, whichever it is.
 
+use std::fs;
 use std::path::PathBuf;
 
 use sqlx::sqlite::SqliteConnectOptions;
@@ -61,6 +62,14 @@ impl Database {
                 texts(&rows.unwrap_or_else(|error| panic!("`{select}` failed: {error}")))
             }
         }
+    }
+
+    /// All that a database on SQLite has on disk.
+    pub fn bytes(&self) -> Vec<u8> {
+        let Self::Sqlite(folder) = self else { panic!("only a database on SQLite is a folder of files") };
+        let files = fs::read_dir(folder.path()).expect("cannot list the database's folder");
+        let files = files.map(|file| fs::read(file.expect("cannot list it").path()).expect("cannot read it"));
+        files.flatten().collect()
     }
 
     /// Locks a table of a database on Postgres against everybody, until what this gives is dropped.

@@ -23,6 +23,7 @@ mod python;
 mod sales;
 mod stall;
 mod tap;
+mod visitor;
 mod worker;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -43,6 +44,7 @@ pub use python::run_pinned;
 pub use sales::Sales;
 pub use stall::{Product, Stall};
 pub use tap::{HeldAnswer, Tap};
+pub use visitor::{Shown, Visitor};
 pub use worker::{Finished, Installation, Problem, Worker};
 
 /// A name that no other test of this or another running process uses.

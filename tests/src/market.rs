@@ -173,6 +173,21 @@ impl Market {
         id.unwrap_or_else(|| panic!("an act names its subscription: {done}")).to_owned()
     }
 
+    /// What a buyer's browser would bring to the seller's registration page.
+    pub async fn token(&self, buyer: &str, product: &str) -> String {
+        #[derive(Deserialize)]
+        struct Issued {
+            token: String,
+        }
+        let whose = json!({ "buyer": buyer, "product": product });
+        self.call::<Issued>(Method::POST, "tokens", Some(whose)).await.token
+    }
+
+    /// Lets the resolving of tokens go wrong from now on.
+    pub async fn set_registration_faults(&self, faults: Value) {
+        self.call::<Value>(Method::PUT, "faults/registration", Some(faults)).await;
+    }
+
     /// Puts the clock to a moment, in RFC 3339.
     pub async fn set_clock(&self, to: &str) {
         self.call::<Value>(Method::POST, "clock", Some(json!({ "set": to }))).await;

@@ -103,6 +103,7 @@ impl Installation {
         let mut command = self.command(&["run"]);
         command.args(args);
         command.env("STALLKEEPER_INTERNAL_LISTEN", &internal).env("STALLKEEPER_PUBLIC_LISTEN", &public);
+        command.env("STALLKEEPER_PUBLIC_URL", format!("http://{public}"));
         command.stdout(output.try_clone().expect("cannot share the log")).stderr(output);
         let process = command.spawn().expect("cannot start the worker");
         Worker { process, internal, public, log }

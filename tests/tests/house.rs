@@ -32,7 +32,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "stallkeeper-entitlement",
         &["stallkeeper-ledger", "stallkeeper-lifecycle", "stallkeeper-persistence", "stallkeeper-runtime"],
     ),
-    ("stallkeeper-aws", &["stallkeeper-ledger", "stallkeeper-metering"]),
+    (
+        "stallkeeper-registration",
+        &[
+            "stallkeeper-lifecycle",
+            "stallkeeper-notification",
+            "stallkeeper-persistence",
+            "stallkeeper-runtime",
+        ],
+    ),
+    ("stallkeeper-aws", &["stallkeeper-ledger", "stallkeeper-metering", "stallkeeper-registration"]),
     (
         "stallkeeper-web",
         &[
@@ -40,10 +49,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stallkeeper-ledger",
             "stallkeeper-lifecycle",
             "stallkeeper-persistence",
+            "stallkeeper-registration",
             "stallkeeper-runtime",
         ],
     ),
     ("stallkeeper-simulator", &[]),
+    (
+        "stallkeeper-webhook",
+        &[
+            "stallkeeper-ledger",
+            "stallkeeper-lifecycle",
+            "stallkeeper-outbox",
+            "stallkeeper-persistence",
+            "stallkeeper-runtime",
+        ],
+    ),
     (
         "stallkeeper",
         &[
@@ -58,9 +78,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stallkeeper-persistence-postgres",
             "stallkeeper-persistence-sqlite",
             "stallkeeper-poller",
+            "stallkeeper-registration",
             "stallkeeper-runtime",
             "stallkeeper-simulator",
             "stallkeeper-web",
+            "stallkeeper-webhook",
         ],
     ),
     ("stallkeeper-tests", &["xtask"]),
@@ -92,7 +114,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "xtask",
         ],
     ),
-    ("stallkeeper-webhook", &[]),
     ("xtask", &[]),
 ];
 

@@ -9,6 +9,8 @@ mod metering_error;
 mod policy;
 mod policy_check;
 mod profile;
+mod publish;
+mod registration;
 mod setup;
 mod subscription;
 
@@ -23,4 +25,6 @@ pub use metering::MeteringClient;
 pub use policy::{Merged, PolicyChange, PolicyError, Senders, merge};
 pub use policy_check::{PolicyGap, check};
 pub use profile::{Account, CredentialsSource, Endpoints, Partition, sdk_config, sns_client, sqs_client};
+pub use publish::{Publication, TopicPublisher};
+pub use registration::RegistrationClient;
 pub use setup::{PolicyAct, SetupError, SetupReport, SubscriptionAct, TopicReport, Wanted, setup};

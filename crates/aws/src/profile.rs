@@ -19,6 +19,9 @@ const SQS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 const SQS_OPERATION_TIMEOUT: Duration = Duration::from_secs(95);
 /// One call is one attempt: whoever meters stores each attempt before it is made, and makes the next itself.
 const METERING_TIMEOUT: Duration = Duration::from_secs(20);
+/// A buyer waits for it in his browser.
+const REGISTRATION_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
+const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPTS_MAX: u32 = 3;
 /// Shown in the seller's `CloudTrail` beside each call made under an assumed role.
 const SESSION_NAME: &str = "stallkeeper";
@@ -190,6 +193,19 @@ pub(crate) fn metering_client(
         .region(Region::new(region.to_owned()))
         .timeout_config(timeouts(METERING_TIMEOUT, METERING_TIMEOUT))
         .retry_config(RetryConfig::disabled());
+    if let Some(url) = &account.endpoints.metering {
+        builder = builder.endpoint_url(url);
+    }
+    aws_sdk_marketplacemetering::Client::from_conf(builder.build())
+}
+
+/// A client of the Marketplace Metering Service for `ResolveCustomer`, in the account's Region.
+pub(crate) fn registration_client(
+    config: &SdkConfig,
+    account: &Account,
+) -> aws_sdk_marketplacemetering::Client {
+    let mut builder = aws_sdk_marketplacemetering::config::Builder::from(config)
+        .timeout_config(timeouts(REGISTRATION_ATTEMPT_TIMEOUT, REGISTRATION_TIMEOUT));
     if let Some(url) = &account.endpoints.metering {
         builder = builder.endpoint_url(url);
     }

@@ -11,7 +11,9 @@ pub enum Change {
     Fact(Fact),
     /// The marketplace said something on a feed without times.
     Received(FactKind),
-    /// The buyer registered, or an operator bound the subscription.
+    /// The buyer registered: he gets the subscription, unless another tenant has it.
+    Register(Binding),
+    /// An operator bound the subscription, whoever had it.
     Bind(Binding),
     /// An operator took the binding away.
     Unbind,
@@ -30,6 +32,8 @@ pub enum StepOutcome {
     Unchanged,
     /// It is older than the tombstone, and changed nothing.
     TooOld,
+    /// The subscription is another tenant's, and stays so.
+    Taken,
 }
 
 /// One change and what became of it.
@@ -90,6 +94,7 @@ fn take(subscription: &mut Subscription, change: Change, now: Timestamp) -> (Ste
             let fact = Fact::received(subscription.receipts, now, kind);
             insert(subscription, fact)
         }
+        Change::Register(binding) => (register(&mut subscription.binding, binding), None),
         Change::Bind(binding) => (replace(&mut subscription.binding, Some(binding)), None),
         Change::Unbind => (replace(&mut subscription.binding, None), None),
         Change::Snapshot(snapshot) => {
@@ -107,6 +112,13 @@ fn insert(subscription: &mut Subscription, fact: Fact) -> (StepOutcome, Option<F
         Inserted::TooOld => StepOutcome::TooOld,
     };
     (outcome, Some(fact))
+}
+
+fn register(slot: &mut Option<Binding>, binding: Binding) -> StepOutcome {
+    match slot {
+        Some(bound) if bound.tenant != binding.tenant => StepOutcome::Taken,
+        _ => replace(slot, Some(binding)),
+    }
 }
 
 fn replace(slot: &mut Option<Binding>, binding: Option<Binding>) -> StepOutcome {

@@ -158,7 +158,7 @@ impl Heard {
     fn hear(&mut self, change: &Change) {
         match change {
             Change::Fact(fact) => self.facts.push(fact.clone()),
-            Change::Bind(_) => self.bound = true,
+            Change::Register(_) | Change::Bind(_) => self.bound = true,
             Change::Unbind => self.bound = false,
             Change::Snapshot(answer) => self.answers.push((answer.asked_at, !answer.entitlements.is_empty())),
             Change::Received(_) | Change::Wake => {}

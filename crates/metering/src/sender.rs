@@ -294,7 +294,8 @@ impl Sender {
     async fn store_results(&self, results: &[AttemptResult]) -> Result<(), StoreError> {
         let now = self.caller.now();
         // An answer that is not stored leaves its records in doubt, and near their end that may be a loss.
-        let stored = despite_outages(&self.config, || finish(&*self.store, results, now).boxed());
+        let published = self.terms.is_published();
+        let stored = despite_outages(&self.config, || finish(&*self.store, results, now, published).boxed());
         loss::tell(&stored.await?);
         Ok(())
     }

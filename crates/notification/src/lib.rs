@@ -25,7 +25,7 @@ pub use chain::{SigningKey, Trust, TrustError};
 pub use envelope::Envelope;
 pub use feed::{Delivery, EventBus, Feed, FeedConfig, FeedError, SignaturePolicy};
 pub use host::{CertificateUrl, CertificateUrlError};
-pub use license::license_id;
+pub use license::{license_arn, license_id};
 pub use notification::{Notification, QueueMeta, Read, Source};
 pub use read::{MAX_BODY_BYTES, is_bare, read};
 pub use refusal::Refusal;

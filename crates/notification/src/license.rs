@@ -29,7 +29,7 @@ pub fn license_id(arn: &str) -> Result<LicenseId, Refusal> {
 ///
 /// # Errors
 /// Text that does not end in a license's id.
-pub(crate) fn license_arn(arn: &str) -> Result<LicenseArn, Refusal> {
+pub fn license_arn(arn: &str) -> Result<LicenseArn, Refusal> {
     let id = license_id(arn)?;
     let arn = arn.trim();
     let bare = arn.strip_prefix("arn:").unwrap_or(arn);

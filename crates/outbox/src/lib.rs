@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod lane;
 mod outbox;
 mod policy;
 mod runner;
@@ -7,5 +8,5 @@ mod wake;
 
 pub use outbox::{Outbox, OutboxConfig};
 pub use policy::RetryPolicy;
-pub use runner::{JobError, JobRunner};
+pub use runner::{FanOut, JobError, JobRunner};
 pub use wake::WakeRunner;

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use metrics::{counter, histogram};
 use stallkeeper_lifecycle::Timestamp;
-use stallkeeper_persistence::{Job, JobKind, JobStore, StoreError};
+use stallkeeper_persistence::{Job, JobKind, JobStore, NewJob, StoreError};
 use stallkeeper_runtime::{Backoff, WallClock, error_chain, sleep_or_cancelled};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{JobError, JobRunner, RetryPolicy};
+use crate::{FanOut, JobError, JobRunner, RetryPolicy};
 
 /// How long an error's words may be that are kept with a job.
 const ERROR_CHARS_MAX: usize = 500;
 
 /// How long the loop rests at least where nothing was handed out: what is due may be locked by another worker.
-const REST_MIN: Duration = Duration::from_millis(100);
+pub(crate) const REST_MIN: Duration = Duration::from_millis(100);
 
 /// Why a job is given up that no runner was ever done with.
 const NEVER_ENDED: &str = "its runner panicked or its worker died at every attempt; see the worker's log";
@@ -55,12 +55,28 @@ impl Default for OutboxConfig {
 
 /// Runs stored jobs.
 pub struct Outbox {
-    store: Arc<dyn JobStore>,
+    pub(crate) store: Arc<dyn JobStore>,
     clock: Arc<dyn WallClock>,
-    runners: BTreeMap<JobKind, Arc<dyn JobRunner>>,
+    runners: BTreeMap<JobKind, Runner>,
     policies: BTreeMap<JobKind, RetryPolicy>,
-    jobs_written: Arc<Notify>,
-    config: OutboxConfig,
+    pub(crate) jobs_written: Arc<Notify>,
+    led_to_jobs: Vec<Arc<Notify>>,
+    pub(crate) config: OutboxConfig,
+}
+
+#[derive(Clone)]
+enum Runner {
+    Plain(Arc<dyn JobRunner>),
+    FanOut(Arc<dyn FanOut>),
+}
+
+impl Runner {
+    async fn run(&self, job: &Job) -> Result<Vec<NewJob>, JobError> {
+        match self {
+            Self::Plain(runner) => runner.run(job).await.map(|()| Vec::new()),
+            Self::FanOut(runner) => runner.fan_out(job).await,
+        }
+    }
 }
 
 impl Outbox {
@@ -71,13 +87,28 @@ impl Outbox {
         jobs_written: Arc<Notify>,
         config: OutboxConfig,
     ) -> Self {
-        Self { store, clock, runners: BTreeMap::new(), policies: BTreeMap::new(), jobs_written, config }
+        let (runners, policies, led_to_jobs) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Self { store, clock, runners, policies, jobs_written, led_to_jobs, config }
     }
 
     /// Has jobs of a kind run by `runner`.
     #[must_use]
     pub fn with_runner(mut self, kind: JobKind, runner: Arc<dyn JobRunner>) -> Self {
-        self.runners.insert(kind, runner);
+        self.runners.insert(kind, Runner::Plain(runner));
+        self
+    }
+
+    /// Has jobs of a kind run by `runner`, which leads to others.
+    #[must_use]
+    pub fn with_fan_out(mut self, kind: JobKind, runner: Arc<dyn FanOut>) -> Self {
+        self.runners.insert(kind, Runner::FanOut(runner));
+        self
+    }
+
+    /// Tells those who wait for `led_to_jobs` whenever a job led to others.
+    #[must_use]
+    pub fn telling(mut self, led_to_jobs: Arc<Notify>) -> Self {
+        self.led_to_jobs.push(led_to_jobs);
         self
     }
 
@@ -124,7 +155,7 @@ impl Outbox {
         let count = jobs.len();
         let mut running = JoinSet::new();
         for job in jobs {
-            if job.attempts > self.policy(job.kind).attempts_max {
+            if self.is_spent(&job) {
                 self.give_up(&job, NEVER_ENDED).await?;
             } else if let Some(runner) = self.runners.get(&job.kind).cloned() {
                 running.spawn(async move {
@@ -136,11 +167,7 @@ impl Outbox {
         }
         while let Some(joined) = running.join_next().await {
             match joined {
-                Ok((job, result, took)) => {
-                    histogram!("stallkeeper_job_seconds", "kind" => job.kind.as_str())
-                        .record(took.as_secs_f64());
-                    self.settle(&job, result).await?;
-                }
+                Ok((job, result, took)) => self.settle(&job, result, took).await?,
                 // The lease of the job ends by itself, and it is tried again, up to its last attempt.
                 Err(panic) => tracing::error!(error = %panic, "a job panicked"),
             }
@@ -148,11 +175,23 @@ impl Outbox {
         Ok(count)
     }
 
-    async fn settle(&self, job: &Job, result: Result<(), JobError>) -> Result<(), StoreError> {
+    async fn settle(
+        &self,
+        job: &Job,
+        result: Result<Vec<NewJob>, JobError>,
+        took: Duration,
+    ) -> Result<(), StoreError> {
+        histogram!("stallkeeper_job_seconds", "kind" => job.kind.as_str()).record(took.as_secs_f64());
         match result {
-            Ok(()) => {
+            Ok(next) if next.is_empty() => {
                 count(job.kind, "done");
                 self.store.finish_job(job).await
+            }
+            Ok(next) => {
+                count(job.kind, "done");
+                self.store.finish_job_into(job, &next).await?;
+                self.led_to_jobs.iter().for_each(|waiting| waiting.notify_one());
+                Ok(())
             }
             Err(JobError::Retry(error)) if self.policy(job.kind).allows_another(job.attempts) => {
                 let delay = self.policy(job.kind).delay(job.attempts);
@@ -161,6 +200,17 @@ impl Outbox {
             }
             Err(JobError::Retry(error) | JobError::GiveUp(error)) => self.give_up(job, &words(&*error)).await,
         }
+    }
+
+    /// Runs a job and stores what came of it.
+    pub(crate) async fn run_one(&self, job: &Job) -> Result<(), StoreError> {
+        if self.is_spent(job) {
+            return self.give_up(job, NEVER_ENDED).await;
+        }
+        let Some(runner) = self.runners.get(&job.kind) else { return Ok(()) };
+        let started = Instant::now();
+        let result = runner.run(job).await;
+        self.settle(job, result, started.elapsed()).await
     }
 
     async fn give_up(&self, job: &Job, why: &str) -> Result<(), StoreError> {
@@ -177,6 +227,11 @@ impl Outbox {
         self.policies.get(&kind).copied().unwrap_or(RetryPolicy { attempts_max, base, cap })
     }
 
+    /// Whether it was tried as often as it may be.
+    fn is_spent(&self, job: &Job) -> bool {
+        job.attempts > self.policy(job.kind).attempts_max
+    }
+
     async fn wait(&self, stop: &CancellationToken) -> Result<(), StoreError> {
         let next = self.store.next_job_at(&self.kinds()).await?;
         let until_next = next.map_or(self.config.poll, |at| at.since(self.now()).min(self.config.poll));
@@ -189,11 +244,11 @@ impl Outbox {
 
     /// Only these are asked for: another worker, perhaps of a newer version, may run kinds that this one does
     /// not know.
-    fn kinds(&self) -> Vec<JobKind> {
+    pub(crate) fn kinds(&self) -> Vec<JobKind> {
         self.runners.keys().copied().collect()
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from(self.clock.now())
     }
 }

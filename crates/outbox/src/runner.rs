@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use stallkeeper_persistence::Job;
+use stallkeeper_persistence::{Job, NewJob};
 
 /// Runs one kind of job.
 #[async_trait]
@@ -20,4 +20,14 @@ pub enum JobError {
     /// Trying again is useless.
     #[error("given up")]
     GiveUp(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Runs one kind of job that leads to others, which are stored with its end: together or not at all.
+#[async_trait]
+pub trait FanOut: Send + Sync + 'static {
+    /// The jobs that this one leads to.
+    ///
+    /// # Errors
+    /// [`JobError`] says whether trying again can help.
+    async fn fan_out(&self, job: &Job) -> Result<Vec<NewJob>, JobError>;
 }

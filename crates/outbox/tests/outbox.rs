@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
-use stallkeeper_outbox::{JobError, JobRunner, Outbox, OutboxConfig, RetryPolicy};
-use stallkeeper_persistence::{Job, JobCounts, JobKind, JobRecord, JobState, JobStore, Page, StoreError};
+use stallkeeper_outbox::{FanOut, JobError, JobRunner, Outbox, OutboxConfig, RetryPolicy};
+use stallkeeper_persistence::{
+    Job, JobCounts, JobKind, JobPosition, JobRecord, JobState, JobStore, NewJob, Page, StoreError,
+};
 use stallkeeper_runtime::FakeClock;
 use time::macros::datetime;
 use tokio::sync::Notify;
@@ -34,7 +36,8 @@ impl Jobs {
         let mut rows = self.rows.lock().unwrap();
         let version = rows.get(id).map_or(1, |row| row.job.version + 1);
         let leased_until = rows.get(id).and_then(|row| row.leased_until);
-        let job = Job { key: key(id), kind, payload: "{}".into(), version, attempts: 0 };
+        let job =
+            Job { key: key(id), kind, target: String::new(), payload: "{}".into(), version, attempts: 0 };
         let row = JobRecord { job, state: JobState::Due, due_at, leased_until, last_error: None };
         rows.insert(id.to_owned(), row);
     }
@@ -103,6 +106,14 @@ impl JobStore for Jobs {
         Ok(())
     }
 
+    async fn finish_job_into(&self, job: &Job, next: &[NewJob]) -> Result<(), StoreError> {
+        self.finish_job(job).await?;
+        for new in next {
+            self.put_kind(new.kind, new.key.holder.id(), new.due_at);
+        }
+        Ok(())
+    }
+
     async fn retry_job(&self, job: &Job, due_at: Timestamp, error: &str) -> Result<(), StoreError> {
         self.change(job, |row| (row.due_at, row.last_error) = (due_at, Some(error.to_owned())));
         Ok(())
@@ -124,11 +135,7 @@ impl JobStore for Jobs {
         Ok(due.map(|row| row.leased_until.unwrap_or(row.due_at)).min())
     }
 
-    async fn jobs(
-        &self,
-        _: JobState,
-        _: &Page<(SubscriptionKey, JobKind)>,
-    ) -> Result<Vec<JobRecord>, StoreError> {
+    async fn jobs(&self, _: JobState, _: &Page<JobPosition>) -> Result<Vec<JobRecord>, StoreError> {
         Ok(Vec::new())
     }
 
@@ -371,4 +378,57 @@ async fn a_database_that_cannot_tell_when_the_next_job_is_due_is_not_asked_witho
     *house.jobs.next_faults.lock().unwrap() = 1_000;
     let claims = claims_in_a_second(&house).await;
     assert!((1..=5).contains(&claims), "asked {claims} times");
+}
+
+#[tokio::test]
+async fn what_a_job_leads_to_is_stored_with_its_end_and_told() {
+    struct Leads;
+    #[async_trait]
+    impl FanOut for Leads {
+        async fn fan_out(&self, job: &Job) -> Result<Vec<NewJob>, JobError> {
+            let (kind, target, payload) = (JobKind::Deliver, "app".to_owned(), "{}".to_owned());
+            Ok(vec![NewJob { key: job.key.clone(), kind, target, due_at: noon(), payload }])
+        }
+    }
+    let mut house = house();
+    let told = Arc::new(Notify::new());
+    house.outbox = house.outbox.with_fan_out(JobKind::Publish, Arc::new(Leads)).telling(told.clone());
+    house.jobs.put_kind(JobKind::Publish, "a", noon());
+    house.outbox.run_due().await.unwrap();
+    assert_eq!(house.jobs.row("a").unwrap().job.kind, JobKind::Deliver);
+    tokio::time::timeout(Duration::from_secs(1), told.notified()).await.unwrap();
+}
+
+/// Never ends for one id, and tells of the others.
+struct SlowFor(&'static str, Mutex<Vec<String>>);
+
+#[async_trait]
+impl JobRunner for SlowFor {
+    async fn run(&self, job: &Job) -> Result<(), JobError> {
+        if job.key.holder.id() == self.0 {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            return retry();
+        }
+        self.1.lock().unwrap().push(job.key.holder.id().to_owned());
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_jobs_overlap_a_slow_one_holds_no_later_one_up() {
+    let house = house();
+    let runner = Arc::new(SlowFor("slow", Mutex::default()));
+    let outbox = Arc::new(house.outbox.with_runner(JobKind::Wake, runner.clone()));
+    house.jobs.put("slow", noon());
+    let stop = CancellationToken::new();
+    let later = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        house.jobs.put("later", noon());
+        house.written.notify_one();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(*runner.1.lock().unwrap(), ["later"], "it waited for the slow one");
+        stop.cancel();
+    };
+    tokio::join!(outbox.run_overlapping(&stop), later);
+    assert_eq!(house.jobs.row("slow").unwrap().last_error.as_deref(), Some("busy"), "it was finished too");
 }

@@ -2,10 +2,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 use stallkeeper_persistence::{
-    Job, JobCounts, JobKind, JobRecord, JobState, JobStore, NewJob, Page, StoreError,
+    Job, JobCounts, JobKind, JobPosition, JobRecord, JobState, JobStore, NewJob, Page, StoreError,
 };
 use time::OffsetDateTime;
 
@@ -22,14 +22,15 @@ pub(crate) async fn put(connection: &mut PgConnection, jobs: &[NewJob]) -> Resul
     let states: Vec<&str> = jobs.iter().map(|job| job.kind.first_state().as_str()).collect();
     let due_at = moments(jobs.iter().map(|job| job.due_at))?;
     let payloads: Vec<&str> = jobs.iter().map(|job| job.payload.as_str()).collect();
+    let targets: Vec<&str> = jobs.iter().map(|job| job.target.as_str()).collect();
     sqlx::query!(
         r#"
-        INSERT INTO jobs AS old (subscription, kind, state, due_at, payload)
-        SELECT subscription, kind, state, due_at, payload
-        FROM UNNEST($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
-            AS new (subscription, kind, state, due_at, payload)
-        ORDER BY subscription COLLATE "C", kind COLLATE "C"
-        ON CONFLICT (subscription, kind) DO UPDATE
+        INSERT INTO jobs AS old (subscription, kind, state, due_at, payload, target)
+        SELECT subscription, kind, state, due_at, payload, target
+        FROM UNNEST($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
+            AS new (subscription, kind, state, due_at, payload, target)
+        ORDER BY subscription COLLATE "C", kind COLLATE "C", target COLLATE "C"
+        ON CONFLICT (subscription, kind, target) DO UPDATE
         SET state = EXCLUDED.state, due_at = EXCLUDED.due_at, payload = EXCLUDED.payload,
             version = old.version + 1, attempts = 0, last_error = NULL
         "#,
@@ -38,6 +39,7 @@ pub(crate) async fn put(connection: &mut PgConnection, jobs: &[NewJob]) -> Resul
         &states as &[&str],
         &due_at,
         &payloads as &[&str],
+        &targets as &[&str],
     )
     .execute(connection)
     .await
@@ -55,6 +57,7 @@ struct Row {
     attempts: i32,
     leased_until: Option<OffsetDateTime>,
     last_error: Option<String>,
+    target: String,
 }
 
 impl Row {
@@ -65,6 +68,7 @@ impl Row {
             job: Job {
                 key,
                 kind: self.kind.parse()?,
+                target: self.target,
                 payload: self.payload,
                 version: self.version,
                 attempts: self.attempts,
@@ -104,11 +108,12 @@ async fn release(store: &PostgresStore, ended: &Job) -> Result<(), StoreError> {
     sqlx::query!(
         r#"
         UPDATE jobs SET leased_until = NULL
-        WHERE subscription = $1 AND kind = $2 AND version > $3 AND attempts = 0
+        WHERE subscription = $1 AND kind = $2 AND version > $3 AND target = $4 AND attempts = 0
         "#,
         ended.key.to_string(),
         ended.kind.as_str(),
         ended.version,
+        ended.target,
     )
     .execute(&store.pool)
     .await
@@ -127,17 +132,18 @@ async fn claim(
         Row,
         r#"
         WITH ready AS MATERIALIZED (
-            SELECT subscription, kind, ready_at FROM jobs
+            SELECT subscription, kind, target, ready_at FROM jobs
             WHERE state = 'due' AND ready_at <= $1 AND kind = ANY($4)
-            ORDER BY ready_at, subscription, kind LIMIT $3
+            ORDER BY ready_at, subscription, kind, target LIMIT $3
             FOR UPDATE SKIP LOCKED
         ), leased AS (
             UPDATE jobs SET leased_until = $2, attempts = jobs.attempts + 1
-            FROM ready WHERE jobs.subscription = ready.subscription AND jobs.kind = ready.kind
+            FROM ready
+            WHERE jobs.subscription = ready.subscription AND jobs.kind = ready.kind AND jobs.target = ready.target
             RETURNING jobs.*, ready.ready_at AS was_ready_at
         )
-        SELECT subscription, kind, state, due_at, payload, version, attempts, leased_until, last_error
-        FROM leased ORDER BY was_ready_at, subscription, kind
+        SELECT subscription, kind, state, due_at, payload, version, attempts, leased_until, last_error, target
+        FROM leased ORDER BY was_ready_at, subscription, kind, target
         "#,
         now,
         leased_until,
@@ -148,6 +154,31 @@ async fn claim(
     .await
     .map_err(store_error)?;
     Ok(rows.into_iter().filter_map(Row::handed_out).collect())
+}
+
+/// Whether it was the newest.
+async fn delete(executor: impl PgExecutor<'_>, job: &Job) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "DELETE FROM jobs WHERE subscription = $1 AND kind = $2 AND version = $3 AND target = $4",
+        job.key.to_string(),
+        job.kind.as_str(),
+        job.version,
+        job.target,
+    )
+    .execute(executor)
+    .await
+    .map_err(store_error)?;
+    Ok(done.rows_affected() > 0)
+}
+
+async fn finish_into(store: &PostgresStore, job: &Job, next: &[NewJob]) -> Result<(), StoreError> {
+    let mut transaction = store.pool.begin().await.map_err(store_error)?;
+    if !delete(&mut *transaction, job).await? {
+        drop(transaction);
+        return release(store, job).await;
+    }
+    put(&mut transaction, next).await?;
+    transaction.commit().await.map_err(store_error)
 }
 
 #[async_trait]
@@ -165,19 +196,12 @@ impl JobStore for PostgresStore {
     }
 
     async fn finish_job(&self, job: &Job) -> Result<(), StoreError> {
-        self.bounded(async {
-            let done = sqlx::query!(
-                "DELETE FROM jobs WHERE subscription = $1 AND kind = $2 AND version = $3",
-                job.key.to_string(),
-                job.kind.as_str(),
-                job.version,
-            )
-            .execute(&self.pool)
+        self.bounded(async { if delete(&self.pool, job).await? { Ok(()) } else { release(self, job).await } })
             .await
-            .map_err(store_error)?;
-            if done.rows_affected() == 0 { release(self, job).await } else { Ok(()) }
-        })
-        .await
+    }
+
+    async fn finish_job_into(&self, job: &Job, next: &[NewJob]) -> Result<(), StoreError> {
+        self.bounded(finish_into(self, job, next)).await
     }
 
     async fn retry_job(&self, job: &Job, due_at: Timestamp, error: &str) -> Result<(), StoreError> {
@@ -186,7 +210,7 @@ impl JobStore for PostgresStore {
             let done = sqlx::query!(
                 r#"
                 UPDATE jobs SET due_at = $5, last_error = $6, leased_until = NULL
-                WHERE subscription = $1 AND kind = $2 AND version = $3 AND attempts = $4
+                WHERE subscription = $1 AND kind = $2 AND target = $7 AND version = $3 AND attempts = $4
                 "#,
                 job.key.to_string(),
                 job.kind.as_str(),
@@ -194,6 +218,7 @@ impl JobStore for PostgresStore {
                 job.attempts,
                 due_at,
                 error,
+                job.target,
             )
             .execute(&self.pool)
             .await
@@ -208,7 +233,7 @@ impl JobStore for PostgresStore {
             let done = sqlx::query!(
                 r#"
                 UPDATE jobs SET state = $5, last_error = $6, leased_until = NULL
-                WHERE subscription = $1 AND kind = $2 AND version = $3 AND attempts = $4
+                WHERE subscription = $1 AND kind = $2 AND target = $7 AND version = $3 AND attempts = $4
                 "#,
                 job.key.to_string(),
                 job.kind.as_str(),
@@ -216,6 +241,7 @@ impl JobStore for PostgresStore {
                 job.attempts,
                 JobState::Failed.as_str(),
                 error,
+                job.target,
             )
             .execute(&self.pool)
             .await
@@ -240,27 +266,24 @@ impl JobStore for PostgresStore {
         .await
     }
 
-    async fn jobs(
-        &self,
-        state: JobState,
-        page: &Page<(SubscriptionKey, JobKind)>,
-    ) -> Result<Vec<JobRecord>, StoreError> {
-        let (subscription, kind) = match &page.after {
-            Some((key, kind)) => (key.to_string(), kind.as_str()),
-            None => (String::new(), ""),
+    async fn jobs(&self, state: JobState, page: &Page<JobPosition>) -> Result<Vec<JobRecord>, StoreError> {
+        let (subscription, kind, target) = match &page.after {
+            Some(JobPosition { key, kind, target }) => (key.to_string(), kind.as_str(), target.as_str()),
+            None => (String::new(), "", ""),
         };
         self.bounded(async {
             let rows = sqlx::query_as!(
                 Row,
                 r#"
-                SELECT subscription, kind, state, due_at, payload, version, attempts, leased_until, last_error
-                FROM jobs WHERE state = $1 AND (subscription, kind) > ($2, $3)
-                ORDER BY subscription, kind LIMIT $4
+                SELECT subscription, kind, state, due_at, payload, version, attempts, leased_until, last_error, target
+                FROM jobs WHERE state = $1 AND (subscription, kind, target) > ($2, $3, $5)
+                ORDER BY subscription, kind, target LIMIT $4
                 "#,
                 state.as_str(),
                 subscription,
                 kind,
                 page.rows(),
+                target,
             )
             .fetch_all(&self.pool)
             .await
@@ -293,7 +316,7 @@ impl JobStore for PostgresStore {
             .execute(&self.pool)
             .await
             .map_err(store_error)?;
-            Ok(done.rows_affected() == 1)
+            Ok(done.rows_affected() > 0)
         })
         .await
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::SqliteConnection;
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 use stallkeeper_persistence::{
-    Job, JobCounts, JobKind, JobRecord, JobState, JobStore, NewJob, Page, StoreError,
+    Job, JobCounts, JobKind, JobPosition, JobRecord, JobState, JobStore, NewJob, Page, StoreError,
 };
 
 use crate::SqliteStore;
@@ -25,14 +25,15 @@ pub(crate) async fn put(connection: &mut SqliteConnection, jobs: &[NewJob]) -> R
             job.kind.first_state().as_str(),
             job.due_at.as_micros(),
             job.payload,
+            job.target,
         ])
     }))?;
     sqlx::query!(
         r#"
-        INSERT INTO jobs (subscription, kind, state, due_at, payload)
-        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+        INSERT INTO jobs (subscription, kind, state, due_at, payload, target)
+        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
         FROM json_each($1) WHERE true
-        ON CONFLICT (subscription, kind) DO UPDATE
+        ON CONFLICT (subscription, kind, target) DO UPDATE
         SET state = excluded.state, due_at = excluded.due_at, payload = excluded.payload,
             version = version + 1, attempts = 0, last_error = NULL
         "#,
@@ -54,6 +55,7 @@ struct Row {
     attempts: i64,
     leased_until: Option<i64>,
     last_error: Option<String>,
+    target: String,
 }
 
 impl Row {
@@ -64,6 +66,7 @@ impl Row {
             job: Job {
                 key,
                 kind: self.kind.parse()?,
+                target: self.target,
                 payload: self.payload,
                 version: self.version,
                 attempts: i32::try_from(self.attempts)
@@ -113,10 +116,10 @@ async fn claim(
     let rows = sqlx::query_as!(
         Row,
         r#"
-        SELECT subscription, kind, state, due_at, payload, version, attempts, leased_until, last_error
+        SELECT subscription, kind, state, due_at, payload, version, attempts, leased_until, last_error, target
         FROM jobs
         WHERE state = 'due' AND ready_at <= $1 AND kind IN (SELECT value FROM json_each($2))
-        ORDER BY ready_at, subscription, kind LIMIT $3
+        ORDER BY ready_at, subscription, kind, target LIMIT $3
         "#,
         now,
         kinds,
@@ -130,11 +133,12 @@ async fn claim(
         sqlx::query!(
             r#"
             UPDATE jobs SET leased_until = $3, attempts = attempts + 1
-            WHERE subscription = $1 AND kind = $2
+            WHERE subscription = $1 AND kind = $2 AND target = $4
             "#,
             row.subscription,
             row.kind,
             leased_until,
+            row.target,
         )
         .execute(&mut *connection)
         .await
@@ -144,18 +148,24 @@ async fn claim(
     Ok(jobs)
 }
 
-async fn finish(connection: &mut SqliteConnection, job: &Job) -> Result<(), StoreError> {
+/// Whether it was the newest.
+async fn finish(connection: &mut SqliteConnection, job: &Job) -> Result<bool, StoreError> {
     let (subscription, kind) = (job.key.to_string(), job.kind.as_str());
     let done = sqlx::query!(
-        "DELETE FROM jobs WHERE subscription = $1 AND kind = $2 AND version = $3",
+        "DELETE FROM jobs WHERE subscription = $1 AND kind = $2 AND version = $3 AND target = $4",
         subscription,
         kind,
         job.version,
+        job.target,
     )
     .execute(&mut *connection)
     .await
     .map_err(store_error)?;
-    if done.rows_affected() == 0 { release(connection, job).await } else { Ok(()) }
+    if done.rows_affected() == 0 {
+        release(connection, job).await?;
+        return Ok(false);
+    }
+    Ok(true)
 }
 
 async fn retry(
@@ -168,7 +178,7 @@ async fn retry(
     let done = sqlx::query!(
         r#"
         UPDATE jobs SET due_at = $5, last_error = $6, leased_until = NULL
-        WHERE subscription = $1 AND kind = $2 AND version = $3 AND attempts = $4
+        WHERE subscription = $1 AND kind = $2 AND target = $7 AND version = $3 AND attempts = $4
         "#,
         subscription,
         kind,
@@ -176,6 +186,7 @@ async fn retry(
         job.attempts,
         due_at,
         error,
+        job.target,
     )
     .execute(&mut *connection)
     .await
@@ -188,7 +199,7 @@ async fn fail(connection: &mut SqliteConnection, job: &Job, error: &str) -> Resu
     let done = sqlx::query!(
         r#"
         UPDATE jobs SET state = $5, last_error = $6, leased_until = NULL
-        WHERE subscription = $1 AND kind = $2 AND version = $3 AND attempts = $4
+        WHERE subscription = $1 AND kind = $2 AND target = $7 AND version = $3 AND attempts = $4
         "#,
         subscription,
         kind,
@@ -196,6 +207,7 @@ async fn fail(connection: &mut SqliteConnection, job: &Job, error: &str) -> Resu
         job.attempts,
         state,
         error,
+        job.target,
     )
     .execute(&mut *connection)
     .await
@@ -210,11 +222,12 @@ async fn release(connection: &mut SqliteConnection, ended: &Job) -> Result<(), S
     sqlx::query!(
         r#"
         UPDATE jobs SET leased_until = NULL
-        WHERE subscription = $1 AND kind = $2 AND version > $3 AND attempts = 0
+        WHERE subscription = $1 AND kind = $2 AND version > $3 AND target = $4 AND attempts = 0
         "#,
         subscription,
         kind,
         ended.version,
+        ended.target,
     )
     .execute(connection)
     .await
@@ -222,7 +235,7 @@ async fn release(connection: &mut SqliteConnection, ended: &Job) -> Result<(), S
     .map_err(store_error)
 }
 
-/// Whether there was a failed job.
+/// Whether there was any failed job.
 async fn revive(
     connection: &mut SqliteConnection,
     key: &SubscriptionKey,
@@ -246,7 +259,7 @@ async fn revive(
     .execute(connection)
     .await
     .map_err(store_error)?;
-    Ok(done.rows_affected() == 1)
+    Ok(done.rows_affected() > 0)
 }
 
 #[async_trait]
@@ -267,6 +280,15 @@ impl JobStore for SqliteStore {
     async fn finish_job(&self, job: &Job) -> Result<(), StoreError> {
         let mut write = self.writer.begin(Lane::FinalWindows).await?;
         self.bounded(finish(write.connection(), job)).await?;
+        write.commit().await
+    }
+
+    async fn finish_job_into(&self, job: &Job, next: &[NewJob]) -> Result<(), StoreError> {
+        let mut write = self.writer.begin(Lane::FinalWindows).await?;
+        let is_newest = self.bounded(finish(write.connection(), job)).await?;
+        if is_newest && !next.is_empty() {
+            self.bounded(put(write.connection(), next)).await?;
+        }
         write.commit().await
     }
 
@@ -300,28 +322,25 @@ impl JobStore for SqliteStore {
         .await
     }
 
-    async fn jobs(
-        &self,
-        state: JobState,
-        page: &Page<(SubscriptionKey, JobKind)>,
-    ) -> Result<Vec<JobRecord>, StoreError> {
-        let (subscription, kind) = match &page.after {
-            Some((key, kind)) => (key.to_string(), kind.as_str()),
-            None => (String::new(), ""),
+    async fn jobs(&self, state: JobState, page: &Page<JobPosition>) -> Result<Vec<JobRecord>, StoreError> {
+        let (subscription, kind, target) = match &page.after {
+            Some(JobPosition { key, kind, target }) => (key.to_string(), kind.as_str(), target.as_str()),
+            None => (String::new(), "", ""),
         };
         let (state, limit) = (state.as_str(), page.rows());
         self.bounded(async {
             let rows = sqlx::query_as!(
                 Row,
                 r#"
-                SELECT subscription, kind, state, due_at, payload, version, attempts, leased_until, last_error
-                FROM jobs WHERE state = $1 AND (subscription, kind) > ($2, $3)
-                ORDER BY subscription, kind LIMIT $4
+                SELECT subscription, kind, state, due_at, payload, version, attempts, leased_until, last_error, target
+                FROM jobs WHERE state = $1 AND (subscription, kind, target) > ($2, $3, $5)
+                ORDER BY subscription, kind, target LIMIT $4
                 "#,
                 state,
                 subscription,
                 kind,
                 limit,
+                target,
             )
             .fetch_all(&self.readers)
             .await

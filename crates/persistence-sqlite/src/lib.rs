@@ -3,6 +3,7 @@
 mod changes;
 mod commit;
 mod connect;
+mod delivery;
 mod error;
 mod grant;
 mod history;
@@ -12,6 +13,7 @@ mod job;
 mod lane;
 mod migrate;
 mod quarantine;
+mod registration;
 mod rows;
 mod subscription;
 mod survey;

@@ -193,7 +193,7 @@ fn count(content: &Content, result: &Result<Outcome, StoreError>) {
     let outcome = match result {
         Ok(Outcome::Settled(Settled::Applied)) => "applied",
         Ok(Outcome::Settled(Settled::Unchanged)) => "unchanged",
-        Ok(Outcome::Settled(Settled::TooOld)) => "too-old",
+        Ok(Outcome::Settled(settled @ (Settled::TooOld | Settled::Taken))) => settled.as_str(),
         Ok(Outcome::Duplicate(_)) => "duplicate",
         Ok(Outcome::Quarantined) => "quarantined",
         Err(_) => "failed",

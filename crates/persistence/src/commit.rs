@@ -186,7 +186,7 @@ fn decide_all(
             }
         }
         if !key.is_agreement() {
-            let Sorted { jobs, alarms } = sort(&key, effects, now)?;
+            let Sorted { jobs, alarms } = sort(&key, effects, now, terms.is_published())?;
             decided.jobs.extend(jobs);
             decided.alarms.extend(alarms.into_iter().map(|flag| (key.clone(), flag)));
         }
@@ -239,7 +239,7 @@ fn history_entry(
     let (what, happened_at, detail) = match &routed.change {
         Change::Fact(fact) => (fact.kind().name(), Some(fact.time()), serde_json::to_string(fact.kind())),
         Change::Received(kind) => (kind.name(), None, serde_json::to_string(kind)),
-        Change::Bind(binding) => ("bound", None, serde_json::to_string(binding)),
+        Change::Register(binding) | Change::Bind(binding) => ("bound", None, serde_json::to_string(binding)),
         Change::Unbind => ("unbound", None, Ok("{}".to_owned())),
         Change::Snapshot(snapshot) => {
             ("entitlements", Some(snapshot.asked_at), serde_json::to_string(snapshot))
@@ -268,6 +268,7 @@ fn settled_of(outcome: StepOutcome) -> Settled {
         StepOutcome::Applied => Settled::Applied,
         StepOutcome::Unchanged => Settled::Unchanged,
         StepOutcome::TooOld => Settled::TooOld,
+        StepOutcome::Taken => Settled::Taken,
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Settled {
     Unchanged,
     /// It is older than the subscription's tombstone.
     TooOld,
+    /// The subscription is another tenant's, and stays so; no notification comes to this.
+    Taken,
 }
 
 impl Settled {
@@ -45,6 +47,7 @@ impl Settled {
             Self::Applied => "applied",
             Self::Unchanged => "unchanged",
             Self::TooOld => "too-old",
+            Self::Taken => "taken",
         }
     }
 }
@@ -59,7 +62,7 @@ impl FromStr for Settled {
     type Err = StoreError;
 
     fn from_str(word: &str) -> Result<Self, StoreError> {
-        [Self::Applied, Self::Unchanged, Self::TooOld]
+        [Self::Applied, Self::Unchanged, Self::TooOld, Self::Taken]
             .into_iter()
             .find(|settled| settled.as_str() == word)
             .ok_or_else(|| StoreError::unreadable("inbox.outcome", format!("unknown word {word:?}")))

@@ -5,9 +5,10 @@ use stallkeeper_lifecycle::{MarketplaceName, SubscriptionKey, Timestamp};
 
 use crate::usage::{LedgerStatements, LedgerStore};
 use crate::{
-    Actor, ChangeFeed, GrantStore, HistoryEntry, HistoryRecord, InboxEntry, InboxKey, Job, JobCounts,
-    JobKind, JobRecord, JobState, NewJob, Page, QuarantineEntry, QuarantineKey, QuarantineRecord,
-    QuarantineState, Settled, StoreError, SubscriptionFilter, SubscriptionRecord, SurveyStore,
+    Actor, ChangeFeed, DeliveryStore, GrantStore, HistoryEntry, HistoryRecord, InboxEntry, InboxKey, Job,
+    JobCounts, JobKind, JobPosition, JobRecord, JobState, NewJob, Page, QuarantineEntry, QuarantineKey,
+    QuarantineRecord, QuarantineState, RegistrationStore, Settled, StoreError, SubscriptionFilter,
+    SubscriptionRecord, SurveyStore,
 };
 
 /// All that a database does for the worker.
@@ -16,9 +17,11 @@ pub trait Store:
     + SubscriptionStore
     + QuarantineStore
     + JobStore
+    + DeliveryStore
     + LedgerStore
     + ChangeFeed
     + GrantStore
+    + RegistrationStore
     + SurveyStore
     + Housekeeping
 {
@@ -29,9 +32,11 @@ impl<T> Store for T where
         + SubscriptionStore
         + QuarantineStore
         + JobStore
+        + DeliveryStore
         + LedgerStore
         + ChangeFeed
         + GrantStore
+        + RegistrationStore
         + SurveyStore
         + Housekeeping
 {
@@ -90,7 +95,8 @@ pub trait Transaction: LedgerStatements {
     /// Appends to the history, in the order given.
     async fn append_history(&mut self, entries: &[HistoryEntry]) -> Result<(), StoreError>;
 
-    /// Stores jobs in their kind's first state; each takes the place of an unfinished one of its key and kind.
+    /// Stores jobs in their kind's first state; each takes the place of an unfinished one of its key, kind
+    /// and target.
     async fn put_jobs(&mut self, jobs: &[NewJob]) -> Result<(), StoreError>;
 
     /// Puts messages aside; one that is there already is counted, and its reason renewed.
@@ -183,6 +189,11 @@ pub trait JobStore: Send + Sync + 'static {
     /// The job is done: it is removed, unless a newer one took its place, which is then free to be claimed.
     async fn finish_job(&self, job: &Job) -> Result<(), StoreError>;
 
+    /// The job is done and led to others: it is removed and they are stored, together or not at all.
+    ///
+    /// Where a newer one took its place, that one is free to be claimed, and none of the others is stored.
+    async fn finish_job_into(&self, job: &Job, next: &[NewJob]) -> Result<(), StoreError>;
+
     /// The job failed and is tried again at `due_at`, unless a newer one took its place.
     async fn retry_job(&self, job: &Job, due_at: Timestamp, error: &str) -> Result<(), StoreError>;
 
@@ -192,14 +203,10 @@ pub trait JobStore: Send + Sync + 'static {
     /// When the next job of these kinds is due or its lease ends, which may be in the past.
     async fn next_job_at(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Jobs in one state, in the order of their keys and kinds.
-    async fn jobs(
-        &self,
-        state: JobState,
-        page: &Page<(SubscriptionKey, JobKind)>,
-    ) -> Result<Vec<JobRecord>, StoreError>;
+    /// Jobs in one state, in the order of their keys, kinds and targets.
+    async fn jobs(&self, state: JobState, page: &Page<JobPosition>) -> Result<Vec<JobRecord>, StoreError>;
 
-    /// Makes a failed job due at once; `false` where there is none.
+    /// Makes failed jobs of that kind due at once, whatever their targets; `false` where there is none.
     async fn revive_job(
         &self,
         key: &SubscriptionKey,

@@ -2,12 +2,14 @@
 
 mod chain;
 mod clock;
+mod entropy;
 mod retry;
 mod shutdown;
 mod tasks;
 
 pub use crate::chain::error_chain;
 pub use crate::clock::{FakeClock, SystemClock, WallClock};
+pub use crate::entropy::{Entropy, NoEntropy, SystemEntropy};
 pub use crate::retry::{Backoff, redelivery_delay, sleep_or_cancelled};
 pub use crate::shutdown::{Shutdown, listen_for_signals};
 pub use crate::tasks::{BoxError, FinalStatus, TaskEnd, Tasks};

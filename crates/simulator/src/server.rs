@@ -17,13 +17,15 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::control::{self, Control};
-use crate::metering_service;
+use crate::metering_service::{self, RESOLVE};
+use crate::shop;
 use crate::sns::{self, SnsState};
 use crate::sqs::{self, CALL_BYTES_MAX};
 use crate::wiring::wire;
 use crate::{
     CrowdError, CrowdPlan, CrowdProgress, Delivery, EventBus, Faults, Feed, MarketClock, Marketplace,
-    Metering, MeteringSettings, Pricing, Product, Queue, Queues, Signer, SignerError, SqsState, Topics,
+    Metering, MeteringSettings, Pricing, Product, Queue, Queues, RegistrationTokens, Signer, SignerError,
+    SqsState, Topics,
 };
 
 /// The Region of everything.
@@ -114,6 +116,7 @@ pub struct Simulator {
     url: String,
     market: Marketplace,
     metering: Metering,
+    tokens: RegistrationTokens,
     queues: Queues,
     topics: Topics,
     faults: Arc<Faults>,
@@ -149,28 +152,34 @@ impl Simulator {
         let market = Marketplace::new(&config.products, seed(), clock.clone(), topics.clone(), bus);
         market.inner.tasks.spawn(market.clone().keep_agenda());
         let metering = Metering::new(market.clone(), Arc::clone(&faults), config.metering, seed());
+        let tokens = RegistrationTokens::new(market.clone(), Arc::clone(&faults), seed());
 
         let stop = market.inner.stop.clone();
+        let control = Control {
+            market: market.clone(),
+            metering: metering.clone(),
+            tokens: tokens.clone(),
+            queues: queues.clone(),
+            faults: Arc::clone(&faults),
+            base_url: url.as_str().into(),
+            is_loopback: config.listen.ip().is_loopback(),
+        };
         let router = Router::new()
             .merge(calls(CallState {
                 sqs: SqsState::new(queues.clone(), Arc::clone(&faults)),
                 sns: SnsState::new(topics.clone(), clock.clone()),
                 metering: metering.clone(),
+                tokens: tokens.clone(),
             }))
             .merge(sns::certificates(&signer))
-            .merge(control::router(Control {
-                market: market.clone(),
-                metering: metering.clone(),
-                queues: queues.clone(),
-                faults: Arc::clone(&faults),
-                base_url: url.as_str().into(),
-                is_loopback: config.listen.ip().is_loopback(),
-            }))
+            .merge(control::router(control.clone()))
+            .merge(shop::router(control))
             .layer(middleware::map_response_with_state(clock, dated))
             .layer(middleware::from_fn_with_state(stop.clone(), until_stopped));
         let mut server = JoinSet::new();
         server.spawn(serve(listener, router, stop.clone()));
-        Ok(Self { url, market, metering, queues, topics, faults, signer, server, stop: stop.drop_guard() })
+        let stop = stop.drop_guard();
+        Ok(Self { url, market, metering, tokens, queues, topics, faults, signer, server, stop })
     }
 
     /// Where it answers, without a closing slash.
@@ -191,6 +200,11 @@ impl Simulator {
     /// What is metered, and the bills.
     pub fn metering(&self) -> &Metering {
         &self.metering
+    }
+
+    /// The tokens that buyers bring to the seller.
+    pub fn tokens(&self) -> &RegistrationTokens {
+        &self.tokens
     }
 
     /// What goes wrong.
@@ -290,6 +304,7 @@ struct CallState {
     sqs: SqsState,
     sns: SnsState,
     metering: Metering,
+    tokens: RegistrationTokens,
 }
 
 /// The calls of SQS, SNS and metering, which share their paths.
@@ -304,6 +319,9 @@ fn calls(state: CallState) -> Router {
 async fn call(State(state): State<CallState>, headers: HeaderMap, body: Bytes) -> Response {
     match headers.get("x-amz-target").map(|target| target.to_str()) {
         Some(Ok(target)) => match target.strip_prefix(metering_service::TARGET_PREFIX) {
+            Some(RESOLVE) => {
+                metering_service::resolve(&state.tokens, state.metering.number(), &headers, &body)
+            }
             Some(action) => metering_service::answer(&state.metering, action, &headers, &body),
             None => sqs::answer(&state.sqs, target, &body).await,
         },

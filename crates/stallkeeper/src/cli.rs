@@ -10,8 +10,8 @@ use stallkeeper_persistence::Store;
 use stallkeeper_runtime::WallClock;
 
 use crate::commands::{
-    config, demo, doctor, grants, health, jobs, metering, migrate, quarantine, run, setup, simulate,
-    subscriptions, usage,
+    config, demo, doctor, grants, health, jobs, metering, migrate, quarantine, registrations, run, setup,
+    simulate, subscriptions, usage, webhooks,
 };
 use crate::config::Config;
 use crate::simulated_clock::clock_of;
@@ -47,6 +47,9 @@ enum Command {
     /// Look at buyers' subscriptions, or bind them to another tenant.
     #[command(subcommand)]
     Subscriptions(subscriptions::SubscriptionsCommand),
+    /// Look at buyers who set up their account.
+    #[command(subcommand)]
+    Registrations(registrations::RegistrationsCommand),
     /// Look at notifications that could not be understood; replay or discard them.
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
@@ -62,6 +65,9 @@ enum Command {
     /// Hold metering, let it go on, or see how it fares.
     #[command(subcommand)]
     Metering(metering::MeteringCommand),
+    /// Look at deliveries to your systems; test an endpoint, or send something again.
+    #[command(subcommand)]
+    Webhooks(webhooks::WebhooksCommand),
     /// Check the configuration, or print the documented defaults.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -109,9 +115,17 @@ impl Cli {
                 let Opened { config, store, clock } = opened(file).await?;
                 grants::run(command, &config, &*store, Timestamp::from(clock.now()), out).await
             }
+            Command::Registrations(command) => {
+                let Opened { config, store, clock } = opened(file).await?;
+                registrations::run(command, &config, &*store, Timestamp::from(clock.now()), out).await
+            }
             Command::Metering(command) => {
                 let Opened { config, store, clock } = opened(file).await?;
                 metering::run(command, &config, store, clock, out).await
+            }
+            Command::Webhooks(command) => {
+                let Opened { config, store, clock } = opened(file).await?;
+                webhooks::run(command, &config, &*store, Timestamp::from(clock.now()), out).await
             }
             Command::Jobs(command) => {
                 let Opened { store, clock, .. } = opened(file).await?;

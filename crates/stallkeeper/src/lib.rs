@@ -11,4 +11,5 @@ pub mod logs;
 pub mod simulated_clock;
 pub mod store;
 pub mod table;
+pub mod webhooks;
 pub mod worker;

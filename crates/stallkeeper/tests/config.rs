@@ -448,9 +448,18 @@ fn a_dimension_mapped_for_a_marketplace_that_is_not_there_is_refused() {
 
 #[test]
 fn buyers_never_reach_the_internal_address() {
+    let public = "public_listen = \"127.0.0.1:9090\"\npublic_url = \"https://stall.example.com\"\n";
+    assert!(problem(public).contains("public_listen: the same as internal_listen"));
+}
+
+#[test]
+fn buyers_pages_need_an_address_that_buyers_reach() {
+    assert!(problem("public_listen = \"0.0.0.0:8080\"\n").contains("public_listen: goes with public_url"));
+    for url in ["https://stall.example.com/stall", "https://stall.example.com/?a=b"] {
+        assert!(problem(&format!("public_url = \"{url}\"\n")).contains("an address without a path"), "{url}");
+    }
     assert!(
-        problem("public_listen = \"127.0.0.1:9090\"\n")
-            .contains("public_listen: the same as internal_listen")
+        problem("public_url = \"ftp://stall.example.com\"\n").contains("begins with https:// or http://")
     );
 }
 

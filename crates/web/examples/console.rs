@@ -7,8 +7,9 @@ mod fake;
 
 use std::sync::Arc;
 
+use stallkeeper_runtime::SystemEntropy;
 use stallkeeper_web::console::{
-    Access, Console, NoDeliveries, Operator, OperatorToken, Operators, SystemEntropy, console_routes,
+    Access, Console, NoDeliveries, Operator, OperatorToken, Operators, console_routes,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;

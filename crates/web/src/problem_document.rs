@@ -57,6 +57,10 @@ impl ProblemDocument {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "The request cannot be followed", detail)
     }
 
+    pub(crate) fn conflict(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "It stands against what is so", detail)
+    }
+
     pub(crate) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
     }

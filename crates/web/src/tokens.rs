@@ -25,6 +25,10 @@ pub enum Scope {
     GrantsWrite,
     /// Read subscriptions, their histories and what changed: `subscriptions:read`.
     SubscriptionsRead,
+    /// See registrations, with what buyers say of themselves: `registrations:read`.
+    RegistrationsRead,
+    /// Take buyers' codes and name their tenants: `registrations:write`.
+    RegistrationsWrite,
 }
 
 /// No scope is called so.
@@ -151,12 +155,14 @@ impl fmt::Debug for ApiTokens {
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::UsageWrite,
         Self::UsageRead,
         Self::EntitlementsRead,
         Self::GrantsWrite,
         Self::SubscriptionsRead,
+        Self::RegistrationsRead,
+        Self::RegistrationsWrite,
     ];
 
     /// The word by which the configuration names it.
@@ -167,6 +173,8 @@ impl Scope {
             Self::EntitlementsRead => "entitlements:read",
             Self::GrantsWrite => "grants:write",
             Self::SubscriptionsRead => "subscriptions:read",
+            Self::RegistrationsRead => "registrations:read",
+            Self::RegistrationsWrite => "registrations:write",
         }
     }
 }

@@ -109,6 +109,11 @@ impl Endpoint {
         &self.name
     }
 
+    /// Where it is, without its path and query, which may hold a token of the receiver's.
+    pub fn address(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
     /// The events that it wants.
     pub fn filter(&self) -> &EventFilter {
         &self.filter

@@ -24,8 +24,6 @@ pub enum Event {
     SubscriptionChanged,
     /// What a tenant may use has changed.
     EntitlementUpdated,
-    /// Usage may be lost soon.
-    UsageAtRisk,
     /// Usage was lost.
     UsageLost,
     /// Sent by an operator to try an endpoint.
@@ -39,7 +37,7 @@ pub struct UnknownEvent(String);
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 12] = [
         Self::SubscriptionRegistered,
         Self::SubscriptionUnclaimed,
         Self::SubscriptionActivated,
@@ -50,7 +48,6 @@ impl Event {
         Self::SubscriptionEnded,
         Self::SubscriptionChanged,
         Self::EntitlementUpdated,
-        Self::UsageAtRisk,
         Self::UsageLost,
         Self::Test,
     ];
@@ -68,7 +65,6 @@ impl Event {
             Self::SubscriptionEnded => "subscription.ended",
             Self::SubscriptionChanged => "subscription.changed",
             Self::EntitlementUpdated => "entitlement.updated",
-            Self::UsageAtRisk => "usage.at_risk",
             Self::UsageLost => "usage.lost",
             Self::Test => "test",
         }

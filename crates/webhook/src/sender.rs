@@ -45,6 +45,9 @@ pub enum DeliveryError {
         /// The status.
         status: u16,
     },
+    /// A cloud's service did not take it.
+    #[error("not taken: {0}")]
+    Service(String),
     /// It refused.
     #[error("answered {status}")]
     Status {

@@ -11,11 +11,13 @@ use stallkeeper_persistence::usage::{
     LedgerStore, LossLine, MeterRow, MeterSelection, RecordFilter, RecordLine, Unsent, UsageSum, Watermark,
 };
 use stallkeeper_persistence::{
-    Actor, ChangeFeed, ChangeListener, ChangeRange, Changed, CommitStore, Grant, GrantAct, GrantId, GrantPut,
-    GrantRecord, GrantStore, HistoryEntry, HistoryRecord, Housekeeping, InboxEntry, InboxKey, Job, JobCounts,
-    JobKind, JobRecord, JobState, JobStore, NewJob, Page, QuarantineEntry, QuarantineKey, QuarantineRecord,
-    QuarantineState, QuarantineStore, Settled, Store, StoreError, SubscriptionFilter, SubscriptionRecord,
-    SubscriptionStore, SurveyStore, Transaction, Work,
+    Actor, ChangeFeed, ChangeListener, ChangeRange, Changed, CommitStore, Delivery, DeliveryFilter,
+    DeliveryRecord, DeliveryStore, Details, Digest, Grant, GrantAct, GrantId, GrantPut, GrantRecord,
+    GrantStore, HistoryEntry, HistoryRecord, Housekeeping, InboxEntry, InboxKey, Job, JobCounts, JobKind,
+    JobPosition, JobRecord, JobState, JobStore, NewJob, NewRegistration, NewVisit, Page, QuarantineEntry,
+    QuarantineKey, QuarantineRecord, QuarantineState, QuarantineStore, RegistrationFilter, RegistrationId,
+    RegistrationRecord, RegistrationStore, Settled, Store, StoreError, SubscriptionFilter,
+    SubscriptionRecord, SubscriptionStore, SurveyStore, Transaction, VisitId, Work,
 };
 
 use crate::fault::{Faults, Point};
@@ -201,6 +203,19 @@ hand_on! { GrantStore for FaultyStore, store,
     fn grant_acts(id: &GrantId, page: &Page<i64>) -> Vec<GrantAct>;
 }
 
+hand_on! { RegistrationStore for FaultyStore, store,
+    fn register(registration: &NewRegistration, visit: &NewVisit, now: Timestamp) -> ();
+    fn visited(visit: &VisitId, browser: &Digest, now: Timestamp) -> Option<RegistrationRecord>;
+    fn put_details(id: &RegistrationId, details: &Details, now: Timestamp) -> ();
+    fn put_code(visit: &VisitId, code: &Digest, ends_at: Timestamp) -> ();
+    fn take_code(code: &Digest, now: Timestamp) -> Option<RegistrationRecord>;
+    fn registration(id: &RegistrationId, now: Timestamp) -> Option<RegistrationRecord>;
+    fn registrations(
+        filter: RegistrationFilter, page: &Page<RegistrationId>, now: Timestamp
+    ) -> Vec<RegistrationRecord>;
+    fn prune_registrations(now: Timestamp, limit: u32) -> u64;
+}
+
 hand_on! { SurveyStore for FaultyStore, store,
     fn word_counts() -> Vec<(Word, u64)>;
     fn subscriptions_by_id(prefix: &str, page: &Page<SubscriptionKey>) -> Vec<SubscriptionRecord>;
@@ -221,12 +236,21 @@ hand_on! { QuarantineStore for FaultyStore, store,
 hand_on! { JobStore for FaultyStore, store,
     fn claim_jobs(kinds: &[JobKind], now: Timestamp, lease: Duration, limit: u32) -> Vec<Job>;
     fn finish_job(job: &Job) -> ();
+    fn finish_job_into(job: &Job, next: &[NewJob]) -> ();
     fn retry_job(job: &Job, due_at: Timestamp, error: &str) -> ();
     fn fail_job(job: &Job, error: &str) -> ();
     fn next_job_at(kinds: &[JobKind]) -> Option<Timestamp>;
-    fn jobs(state: JobState, page: &Page<(SubscriptionKey, JobKind)>) -> Vec<JobRecord>;
+    fn jobs(state: JobState, page: &Page<JobPosition>) -> Vec<JobRecord>;
     fn revive_job(key: &SubscriptionKey, kind: JobKind, now: Timestamp) -> bool;
     fn job_counts() -> JobCounts;
+}
+
+hand_on! { DeliveryStore for FaultyStore, store,
+    fn note_delivery(delivery: &Delivery) -> ();
+    fn deliveries(filter: &DeliveryFilter, page: &Page<i64>) -> Vec<DeliveryRecord>;
+    fn deliveries_of(key: &SubscriptionKey, page: &Page<i64>) -> Vec<DeliveryRecord>;
+    fn delivery(message: &str) -> Option<DeliveryRecord>;
+    fn prune_deliveries(horizon: Timestamp, limit: u32) -> u64;
 }
 
 hand_on! { Housekeeping for FaultyStore, store,

@@ -6,9 +6,9 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use stallkeeper_lifecycle::{Subscription, SubscriptionKey, Timestamp, Word};
 use stallkeeper_persistence::{
-    Actor, CommitStore, Housekeeping, JobKind, JobState, JobStore, NewJob, Page, QuarantineEntry,
-    QuarantineKey, QuarantineState, QuarantineStore, Settled, SubscriptionFilter, SubscriptionRecord,
-    SubscriptionStore, Work,
+    Actor, CommitStore, Housekeeping, JobKind, JobPosition, JobState, JobStore, NewJob, Page,
+    QuarantineEntry, QuarantineKey, QuarantineState, QuarantineStore, Settled, SubscriptionFilter,
+    SubscriptionRecord, SubscriptionStore, Work,
 };
 use stallkeeper_persistence_postgres::{Options, PostgresStore};
 use stallkeeper_tests::{TestDatabase, eventually};
@@ -210,7 +210,13 @@ fn keys(first: u32) -> Vec<SubscriptionKey> {
 }
 
 fn new_job(key: &SubscriptionKey) -> NewJob {
-    NewJob { key: key.clone(), kind: JobKind::Announce, due_at: NOON, payload: "{}".to_owned() }
+    NewJob {
+        key: key.clone(),
+        kind: JobKind::Announce,
+        target: String::new(),
+        due_at: NOON,
+        payload: "{}".to_owned(),
+    }
 }
 
 fn refused(number: u32) -> QuarantineEntry {
@@ -278,7 +284,11 @@ async fn no_statement_about_jobs_reads_a_whole_table() {
         plans
             .watch(&format!("the {state} jobs"), async |store| {
                 store.jobs(state, &Page::first(1_000)).await.unwrap();
-                let after = Some((subscription(20_000), JobKind::Announce));
+                let after = Some(JobPosition {
+                    key: subscription(20_000),
+                    kind: JobKind::Announce,
+                    target: String::new(),
+                });
                 store.jobs(state, &Page { after, limit: 10 }).await.unwrap();
             })
             .await;

@@ -147,7 +147,7 @@ async fn what_a_buyer_uses_is_billed_once() {
         outcome: AttemptOutcome { at: after(123), request_id: Some("r1".to_owned()), error: None },
         answers: vec![(*number, Answer::Accepted { record_id: "m1".to_owned() })],
     };
-    assert_eq!(finish(&store, std::slice::from_ref(&result), after(123)).await.unwrap(), []);
+    assert_eq!(finish(&store, std::slice::from_ref(&result), after(123), false).await.unwrap(), []);
 
     let sums = store.usage_sums(&key).await.unwrap();
     assert_eq!(sums.len(), 1);

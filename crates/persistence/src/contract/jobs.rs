@@ -6,16 +6,16 @@ use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 
 use super::Fixture;
 use super::samples::{customer, minute};
-use crate::{Job, JobCounts, JobKind, JobRecord, JobState, NewJob, Page, Store, Work};
+use crate::{Job, JobCounts, JobKind, JobPosition, JobRecord, JobState, NewJob, Page, Store, Work};
 
 pub(super) const LEASE: Duration = Duration::from_mins(5);
 
 pub(super) fn wake_at(key: &SubscriptionKey, due_at: Timestamp) -> NewJob {
-    NewJob { key: key.clone(), kind: JobKind::Wake, due_at, payload: "{}".to_owned() }
+    NewJob { key: key.clone(), kind: JobKind::Wake, target: String::new(), due_at, payload: "{}".to_owned() }
 }
 
 fn of_kind(key: &SubscriptionKey, kind: JobKind, payload: &str) -> NewJob {
-    NewJob { key: key.clone(), kind, due_at: minute(0), payload: payload.to_owned() }
+    NewJob { key: key.clone(), kind, target: String::new(), due_at: minute(0), payload: payload.to_owned() }
 }
 
 pub(super) async fn put(store: &dyn Store, jobs: &[NewJob]) {
@@ -201,9 +201,11 @@ pub async fn jobs_are_listed_by_state_and_paged(fixture: &dyn Fixture) {
     assert_eq!(list(store, JobState::Failed).await, []);
     assert_eq!(list(store, JobState::Due).await.len(), 4);
     let whole = list(store, JobState::Parked).await;
-    let place = |record: &JobRecord| (record.job.key.clone(), record.job.kind);
-    let expected: Vec<_> =
-        jobs.iter().filter(|job| job.kind != JobKind::Wake).map(|job| (job.key.clone(), job.kind)).collect();
+    let place = JobRecord::position;
+    let parked = jobs.iter().filter(|job| job.kind != JobKind::Wake);
+    let expected: Vec<_> = parked
+        .map(|job| JobPosition { key: job.key.clone(), kind: job.kind, target: String::new() })
+        .collect();
     assert_eq!(whole.iter().map(place).collect::<Vec<_>>(), expected);
     for limit in 1..10 {
         let mut read: Vec<JobRecord> = Vec::new();

@@ -20,6 +20,7 @@ use crate::{InboxKey, Store};
 pub mod agreements;
 pub mod changes;
 pub mod contention;
+pub mod deliveries;
 pub mod grants;
 pub mod history;
 pub mod housekeeping;
@@ -29,6 +30,7 @@ pub mod leases;
 pub mod listings;
 pub mod notifications;
 pub mod quarantine;
+pub mod registrations;
 mod samples;
 pub mod survey;
 pub mod transactions;
@@ -190,6 +192,17 @@ macro_rules! contract_suite {
                 who_listens_hears_of_a_change,
                 numbers_that_are_in_order_need_no_mending,
             ],
+            registrations: [
+                a_registration_is_kept_in_every_part,
+                a_buyer_who_comes_again_keeps_his_registration,
+                a_buyer_who_comes_ten_times_at_once_has_one_registration,
+                a_visits_page_is_its_browsers_alone_and_ends,
+                a_code_is_taken_once_and_before_it_is_over,
+                a_registration_is_pending_from_the_buyers_word_until_its_tenant,
+                registrations_are_paged,
+                what_is_over_is_forgotten_and_removed,
+                of_two_tenants_who_register_at_once_one_gets_the_subscription,
+            ],
             grants: [
                 a_grant_is_kept_in_every_part,
                 a_grant_that_is_put_again_changes_nothing,
@@ -200,6 +213,13 @@ macro_rules! contract_suite {
                 every_act_is_kept_with_who_did_it,
                 grants_are_listed_by_tenant_or_all_and_paged,
                 who_listens_hears_of_a_grant,
+            ],
+            deliveries: [
+                jobs_for_several_targets_stand_side_by_side,
+                a_job_is_removed_and_those_it_led_to_are_stored_together,
+                a_job_that_was_replaced_leads_to_nothing_and_the_newer_one_is_free,
+                attempts_are_kept_in_every_part_and_found,
+                attempts_older_than_the_horizon_are_removed_at_most_the_limit,
             ],
             usage_following: [
                 a_subscription_makes_a_running_meter_and_says_so,
@@ -250,6 +270,7 @@ macro_rules! contract_suite {
                 several_requests_are_stored_at_once_with_numbers_in_their_order,
                 an_accepted_record_is_settled_and_never_sent_again,
                 an_outcome_that_quotes_a_nul_is_stored,
+                a_loss_is_published_once_and_only_where_that_is_wanted,
                 the_same_results_may_be_stored_again,
                 a_refused_record_is_lost_and_counted,
                 a_record_that_was_not_done_is_sent_again_at_once,

@@ -54,7 +54,13 @@ pub async fn a_dropped_transaction_leaves_nothing(fixture: &dyn Fixture) {
         actor: Actor::Worker,
         detail: "{}".to_owned(),
     };
-    let job = NewJob { key: buyer.clone(), kind: JobKind::Wake, due_at: minute(0), payload: "{}".to_owned() };
+    let job = NewJob {
+        key: buyer.clone(),
+        kind: JobKind::Wake,
+        target: String::new(),
+        due_at: minute(0),
+        payload: "{}".to_owned(),
+    };
     {
         let mut transaction = store.begin(Work::Notifications).await.expect("begun");
         transaction.claim(&[inbox_entry("n-1", &buyer)]).await.expect("claimed");

@@ -238,7 +238,7 @@ pub(super) fn all_answered(started: &Started, answer: &Answer, at: Timestamp) ->
 pub(super) async fn send(store: &dyn Store, answer: Answer, now: Timestamp) -> Started {
     let started = begin(store, now).await;
     let result = all_answered(&started, &answer, now.plus(Duration::from_secs(1)));
-    finish(store, &[result], now.plus(Duration::from_secs(1))).await.expect("stored");
+    finish(store, &[result], now.plus(Duration::from_secs(1)), false).await.expect("stored");
     started
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stallkeeper_ledger::Answer;
+use stallkeeper_ledger::{Answer, Loss, LossReason};
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 
 use super::Fixture;
@@ -11,8 +11,8 @@ use super::usage_samples::{
     Metered, accepted, all_answered, balance, begin, listing, look, look_around, losses, lost, records,
     requests, send, states, stored, subscribe, take_metered, unsent,
 };
-use crate::Store;
-use crate::usage::{AttemptOutcome, Unsent, finish, start};
+use crate::usage::{AttemptOutcome, AttemptResult, Unsent, finish, start};
+use crate::{JobKind, JobState, Page, Store};
 
 /// Buyers with one frozen record each, of hours so many after noon.
 async fn frozen(store: &dyn Store, terms: &Metered, buyers: &[(&str, u64)]) -> Vec<SubscriptionKey> {
@@ -85,10 +85,28 @@ pub async fn an_outcome_that_quotes_a_nul_is_stored(fixture: &dyn Fixture) {
     let mut result = all_answered(&started, &accepted(), minute(NOW));
     let error = Some("a\0b".to_owned());
     result.outcome = AttemptOutcome { at: minute(NOW), request_id: Some("a\0b".to_owned()), error };
-    finish(store, &[result], minute(NOW)).await.expect("stored");
+    finish(store, &[result], minute(NOW), false).await.expect("stored");
     assert_eq!(balance(store, &buyer).await, [5, 5, 0, 0]);
     let attempts = store.attempts(&[started.attempt]).await.expect("readable");
     assert!(attempts[0].outcome.is_some());
+}
+
+pub async fn a_loss_is_published_once_and_only_where_that_is_wanted(fixture: &dyn Fixture) {
+    let (store, terms) = (&*fixture.store(), Metered::new());
+    let buyers = frozen(store, &terms, &[("a", 1), ("b", 1)]).await;
+    let started = begin(store, minute(NOW)).await;
+    let refused = Answer::Refused { code: "InvalidUsageDimension".to_owned() };
+    let whole = all_answered(&started, &refused, minute(NOW));
+    for (index, is_published) in [(0, false), (1, true), (1, true)] {
+        let result = AttemptResult { answers: vec![whole.answers[index].clone()], ..whole.clone() };
+        finish(store, &[result], minute(NOW), is_published).await.expect("stored");
+    }
+    let jobs = store.jobs(JobState::Due, &Page::first(100)).await.expect("readable");
+    let told: Vec<_> = jobs.into_iter().filter(|one| one.job.kind == JobKind::PublishLoss).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let loss: Loss = serde_json::from_str(&told[0].job.payload).expect("a loss");
+    assert_eq!(loss.reason, LossReason::Rejected);
+    assert!(buyers.contains(&told[0].job.key) && told[0].job.key == loss.subscription);
 }
 
 pub async fn the_same_results_may_be_stored_again(fixture: &dyn Fixture) {
@@ -98,7 +116,7 @@ pub async fn the_same_results_may_be_stored_again(fixture: &dyn Fixture) {
     let refused = Answer::Refused { code: "InvalidUsageDimension".to_owned() };
     let result = all_answered(&started, &refused, minute(NOW));
     for _ in 0..2 {
-        finish(store, std::slice::from_ref(&result), minute(NOW)).await.expect("stored");
+        finish(store, std::slice::from_ref(&result), minute(NOW), false).await.expect("stored");
     }
     assert_eq!(lost(store, &buyer).await, [("rejected", 5)]);
     assert_eq!(balance(store, &buyer).await, [5, 0, 0, 5]);
@@ -165,7 +183,7 @@ pub async fn a_record_given_up_that_was_taken_is_recovered(fixture: &dyn Fixture
     look_around(store, &terms, minute(24 * 60)).await;
     assert_eq!(balance(store, &buyer).await, [5, 0, 0, 5]);
     let result = all_answered(&started, &accepted(), minute(24 * 60 + 1));
-    finish(store, &[result], minute(24 * 60 + 1)).await.expect("stored");
+    finish(store, &[result], minute(24 * 60 + 1), false).await.expect("stored");
     assert_eq!(states(store, &buyer).await, ["settled"]);
     let lines = losses(store, &buyer).await;
     assert_eq!((lines.len(), lines[0].recovered_at), (1, Some(minute(24 * 60 + 1))));
@@ -245,7 +263,7 @@ pub async fn the_next_time_to_send_is_the_earliest(fixture: &dyn Fixture) {
     assert_eq!(again, Some(minute(NOW).plus(Duration::from_mins(1))), "when no answer has come by then");
     let mut result = all_answered(&started, &accepted(), minute(NOW));
     result.answers[1].1 = Answer::NotDone;
-    finish(store, &[result], minute(NOW)).await.expect("stored");
+    finish(store, &[result], minute(NOW), false).await.expect("stored");
     assert!(next().await.is_some_and(|at| at <= minute(NOW)), "what was not done, at once");
     assert_eq!(store.next_send_at(&[marketplace("alibaba")]).await.expect("readable"), None);
 }

@@ -43,6 +43,7 @@ pub async fn decide(
     let meter = meters.first().ok_or(DecideError::Unknown)?;
     let events = transaction.events(std::slice::from_ref(key)).await?;
     let event = events.first().ok_or(DecideError::Unknown)?;
+    let is_published = terms.is_published();
     let terms = terms.meter_terms(&meter.key).ok_or(DecideError::NotMetered)?;
     let live = transaction.live_records(&subscription).await?;
     let change = decide_held(event, decision, meter, live, &terms, now)?;
@@ -50,7 +51,7 @@ pub async fn decide(
     transaction.append_history(&[line(event, decision, word, actor, now)]).await?;
     let (mut written, mut looked) = (Written::default(), Looked::default());
     written.take(change, &terms, now, &mut looked);
-    written.store(&mut *transaction, &looked.losses, now).await?;
+    written.store(&mut *transaction, &looked.losses, is_published, now).await?;
     transaction.commit().await?;
     Ok(())
 }

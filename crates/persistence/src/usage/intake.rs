@@ -7,6 +7,7 @@ use stallkeeper_ledger::{
 };
 use stallkeeper_lifecycle::{SubscriptionKey, TenantId, Timestamp};
 
+use super::lose;
 use crate::usage::{MeterRow, MeterSelection, MeterTermsOf};
 use crate::{CommitStore, StoreError, Transaction, Work};
 
@@ -98,7 +99,7 @@ async fn take_into(
             *result = Some(taken);
         }
     }
-    desk.write(transaction, &changed, now).await?;
+    desk.write(transaction, &changed, terms.is_published(), now).await?;
     // Every submission that is not in `results` yet was put among the fresh ones.
     Ok(results.into_iter().map(|taken| taken.unwrap_or(Taken::Known)).collect())
 }
@@ -233,6 +234,7 @@ impl Desk {
         self,
         transaction: &mut dyn Transaction,
         changed: &[UsageEvent],
+        is_published: bool,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let is_touched = |key: &SubscriptionKey| self.touched.contains(key);
@@ -256,10 +258,7 @@ impl Desk {
         if !changed.is_empty() {
             transaction.update_events(changed).await?;
         }
-        if !self.losses.is_empty() {
-            transaction.append_losses(&self.losses).await?;
-        }
-        Ok(())
+        lose::list(transaction, &self.losses, is_published, now).await
     }
 }
 

@@ -7,6 +7,7 @@ use stallkeeper_ledger::{
 };
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 
+use super::lose;
 use crate::usage::{LedgerStore, MeterRow, MeterSelection, MeterTermsOf};
 use crate::{CommitStore, StoreError, Transaction, Work};
 
@@ -62,7 +63,7 @@ pub async fn look_at<S: CommitStore + LedgerStore + ?Sized>(
         let change = close(&meter, live, held, &terms, product, now, margin);
         written.take(change, &terms, now, &mut looked);
     }
-    written.store(&mut *transaction, &looked.losses, now).await?;
+    written.store(&mut *transaction, &looked.losses, terms.is_published(), now).await?;
     transaction.commit().await?;
     Ok(looked)
 }
@@ -124,6 +125,7 @@ impl Written {
         self,
         transaction: &mut dyn Transaction,
         losses: &[Loss],
+        is_published: bool,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         if !self.meters.is_empty() {
@@ -135,9 +137,6 @@ impl Written {
         if !self.events.is_empty() {
             transaction.update_events(&self.events).await?;
         }
-        if !losses.is_empty() {
-            transaction.append_losses(losses).await?;
-        }
-        Ok(())
+        lose::list(transaction, losses, is_published, now).await
     }
 }

@@ -7,6 +7,7 @@ mod intake;
 mod lease;
 mod listing;
 mod look;
+mod lose;
 mod sending;
 mod statements;
 mod store;

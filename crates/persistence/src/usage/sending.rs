@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use stallkeeper_ledger::{Answer, Answered, Loss, Outgoing, Record, RecordKey, answered, attempted};
 use stallkeeper_lifecycle::Timestamp;
 
+use super::lose;
 use crate::usage::{Attempt, AttemptOutcome};
 use crate::{CommitStore, StoreError, Work};
 
@@ -76,7 +77,8 @@ pub async fn start(
     Ok(started)
 }
 
-/// Stores what requests came to; answers what is lost by it.
+/// Stores what requests came to; answers what is lost by it, of which the seller's endpoints are told where
+/// `is_published` says so.
 ///
 /// # Errors
 /// Whatever the store answers; the same results can be stored again.
@@ -84,6 +86,7 @@ pub async fn finish(
     store: &dyn CommitStore,
     results: &[AttemptResult],
     now: Timestamp,
+    is_published: bool,
 ) -> Result<Vec<Loss>, StoreError> {
     let mut transaction = store.begin(Work::FinalWindows).await?;
     let mut numbers: Vec<i64> =
@@ -107,9 +110,7 @@ pub async fn finish(
     if !records.is_empty() {
         transaction.put_records(&records, now).await?;
     }
-    if !losses.is_empty() {
-        transaction.append_losses(&losses).await?;
-    }
+    lose::list(&mut *transaction, &losses, is_published, now).await?;
     if !recovered.is_empty() {
         transaction.recover_losses(&recovered, now).await?;
     }

@@ -11,6 +11,11 @@ pub trait MeterTermsOf: Send + Sync + 'static {
         None
     }
 
+    /// Whether the seller's endpoints are told of changes and losses; nobody is unless this says so.
+    fn is_published(&self) -> bool {
+        false
+    }
+
     /// The metered listings of a product; none where it is unknown or not metered.
     fn listings_of(&self, _product: &ProductKey) -> Vec<(MarketplaceName, ProductCode)> {
         Vec::new()

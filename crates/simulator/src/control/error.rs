@@ -13,7 +13,7 @@ use crate::{ActError, CrowdError, FaultError, MoveError};
 
 /// A refusal, in words that say what to do.
 #[derive(Debug)]
-pub(super) struct ControlError {
+pub(crate) struct ControlError {
     status: StatusCode,
     words: String,
 }

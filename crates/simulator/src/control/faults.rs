@@ -3,7 +3,7 @@ use axum::extract::State;
 
 use crate::control::Control;
 use crate::control::error::{Body, ControlError};
-use crate::{FaultSettings, MeteringFaultSettings};
+use crate::{FaultSettings, MeteringFaultSettings, RegistrationFaultSettings};
 
 pub(super) async fn show(State(control): State<Control>) -> Json<FaultSettings> {
     Json(control.faults.settings())
@@ -20,6 +20,7 @@ pub(super) async fn set(
 pub(super) async fn clear(State(control): State<Control>) -> Result<Json<FaultSettings>, ControlError> {
     control.faults.set(FaultSettings::default())?;
     control.faults.set_metering(None)?;
+    control.faults.set_registration(None)?;
     Ok(Json(control.faults.settings()))
 }
 
@@ -40,4 +41,23 @@ pub(super) async fn clear_metering(
 ) -> Result<Json<MeteringFaultSettings>, ControlError> {
     control.faults.set_metering(None)?;
     Ok(Json(control.faults.metering_settings()))
+}
+
+pub(super) async fn show_registration(State(control): State<Control>) -> Json<RegistrationFaultSettings> {
+    Json(control.faults.registration_settings())
+}
+
+pub(super) async fn set_registration(
+    State(control): State<Control>,
+    Body(settings): Body<RegistrationFaultSettings>,
+) -> Result<Json<RegistrationFaultSettings>, ControlError> {
+    control.faults.set_registration(Some(settings))?;
+    Ok(Json(control.faults.registration_settings()))
+}
+
+pub(super) async fn clear_registration(
+    State(control): State<Control>,
+) -> Result<Json<RegistrationFaultSettings>, ControlError> {
+    control.faults.set_registration(None)?;
+    Ok(Json(control.faults.registration_settings()))
 }

@@ -12,7 +12,7 @@ use crate::control::error::ControlError;
 
 /// Keeps web pages out: those of other sites say so, and those whose own name was made to point here do not
 /// name this machine.
-pub(super) async fn refuse_sites(
+pub(crate) async fn refuse_sites(
     State(control): State<Control>,
     request: Request,
     next: Next,

@@ -12,15 +12,18 @@ mod metering;
 mod notifications;
 mod overview;
 mod queues;
+mod tokens;
 
 use std::sync::Arc;
+
+pub(crate) use guard::refuse_sites;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 
-use crate::{Faults, Marketplace, Metering, Queues};
+use crate::{Faults, Marketplace, Metering, Queues, RegistrationTokens};
 
 const BODY_BYTES_MAX: usize = 1 << 20;
 /// How much one page lists at most.
@@ -32,6 +35,7 @@ const PAGE_DEFAULT: usize = 1_000;
 pub(crate) struct Control {
     pub(crate) market: Marketplace,
     pub(crate) metering: Metering,
+    pub(crate) tokens: RegistrationTokens,
     pub(crate) queues: Queues,
     pub(crate) faults: Arc<Faults>,
     /// Where the simulator answers, without a closing slash.
@@ -59,6 +63,11 @@ pub(crate) fn router(control: Control) -> Router {
             "/control/faults/metering",
             get(faults::show_metering).put(faults::set_metering).delete(faults::clear_metering),
         )
+        .route(
+            "/control/faults/registration",
+            get(faults::show_registration).put(faults::set_registration).delete(faults::clear_registration),
+        )
+        .route("/control/tokens", post(tokens::issue))
         .route("/control/queues", get(queues::list))
         .route("/control/crowd", get(crowd::show).post(crowd::start))
         .route("/control/{*path}", axum::routing::any(error::no_such_path))

@@ -6,7 +6,7 @@ use crate::control::Control;
 use crate::server::RULE_ARN;
 
 /// What the control API takes.
-pub(super) const PATHS: [&str; 17] = [
+pub(super) const PATHS: [&str; 20] = [
     "GET /control/",
     "GET /control/clock",
     "POST /control/clock",
@@ -20,9 +20,12 @@ pub(super) const PATHS: [&str; 17] = [
     "GET /control/notifications",
     "GET|PUT|DELETE /control/faults",
     "GET|PUT|DELETE /control/faults/metering",
+    "GET|PUT|DELETE /control/faults/registration",
+    "POST /control/tokens",
     "GET /control/queues",
     "POST /control/crowd",
     "GET /control/crowd",
+    "GET /shop",
     "GET /root.pem",
 ];
 

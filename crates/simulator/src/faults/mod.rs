@@ -1,4 +1,5 @@
 mod metering;
+mod registration;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use metering::MeteringFaultSettings;
+pub use registration::{RegistrationFate, RegistrationFaultSettings};
 
 /// The longest time that a notification can be held back, in milliseconds.
 const DELAY_MAX_MS: u64 = 10 * 60 * 1000;
@@ -94,15 +96,18 @@ pub struct Faults {
     inner: Mutex<Inner>,
 }
 
-/// Calls of queues, calls of metering and deliveries have dice of their own, so that nobody who polls more often
+/// Calls of queues, of metering and of registrations, and deliveries have dice of their own, so that nobody who polls more often
 /// changes what arrives or what is billed.
 #[derive(Debug)]
 struct Inner {
     settings: FaultSettings,
     /// Metering is like other calls where there are none.
     metering_settings: Option<MeteringFaultSettings>,
+    /// The same.
+    registration_settings: Option<RegistrationFaultSettings>,
     calls: fastrand::Rng,
     metering: fastrand::Rng,
+    registration: fastrand::Rng,
     deliveries: fastrand::Rng,
 }
 
@@ -148,8 +153,17 @@ impl Faults {
         let mut deliveries = fastrand::Rng::with_seed(seed);
         let calls = deliveries.fork();
         let metering = calls.clone().fork();
-        let settings = FaultSettings::default();
-        Self { inner: Mutex::new(Inner { settings, metering_settings: None, calls, metering, deliveries }) }
+        let registration = metering.clone().fork();
+        let inner = Inner {
+            settings: FaultSettings::default(),
+            metering_settings: None,
+            registration_settings: None,
+            calls,
+            metering,
+            registration,
+            deliveries,
+        };
+        Self { inner: Mutex::new(inner) }
     }
 
     /// The settings that hold now.
@@ -182,6 +196,21 @@ impl Faults {
         Ok(())
     }
 
+    /// The settings that hold for resolving tokens now: its own, or those of all calls.
+    pub fn registration_settings(&self) -> RegistrationFaultSettings {
+        self.inner().registration_settings()
+    }
+
+    /// Sets what goes wrong when tokens are resolved, as [`Faults::set_metering`] does for metering.
+    ///
+    /// # Errors
+    /// A number that is no probability; then the settings stay as they were.
+    pub fn set_registration(&self, settings: Option<RegistrationFaultSettings>) -> Result<(), FaultError> {
+        settings.as_ref().map_or(Ok(()), RegistrationFaultSettings::check)?;
+        self.inner().registration_settings = settings;
+        Ok(())
+    }
+
     /// What becomes of the next call of a queue.
     pub fn draw_call(&self) -> CallFate {
         let Inner { settings, calls, .. } = &mut *self.inner();
@@ -193,6 +222,14 @@ impl Faults {
         let mut inner = self.inner();
         let settings = inner.metering_settings();
         settings.fate(inner.metering.f64())
+    }
+
+    /// What becomes of the next call that resolves a token.
+    pub fn draw_registration_call(&self) -> RegistrationFate {
+        let mut inner = self.inner();
+        let settings = inner.registration_settings();
+        let (call, token) = (inner.registration.f64(), inner.registration.f64());
+        settings.fate(call, token)
     }
 
     /// Whether the next record comes back unprocessed.
@@ -226,6 +263,11 @@ impl Faults {
 impl Inner {
     fn metering_settings(&self) -> MeteringFaultSettings {
         self.metering_settings.unwrap_or_else(|| MeteringFaultSettings::like_other_calls(&self.settings))
+    }
+
+    fn registration_settings(&self) -> RegistrationFaultSettings {
+        let own = self.registration_settings;
+        own.unwrap_or_else(|| RegistrationFaultSettings::like_other_calls(&self.settings))
     }
 }
 

@@ -38,6 +38,14 @@ pub(crate) struct Happened {
     pub(crate) notices: Vec<Notice>,
 }
 
+/// What is to happen, and with whose purchase.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About<'a> {
+    pub(crate) act: &'static str,
+    pub(crate) buyer: &'a str,
+    pub(crate) product: &'a str,
+}
+
 impl Books {
     pub(crate) fn new(products: &[Product], seed: u64) -> Self {
         Self {
@@ -71,7 +79,7 @@ impl Books {
             return self.first(act, &product, at, crowd);
         };
         let Some(subscription) = self.subscriptions.get_mut(place) else {
-            return Err(nothing_bought(act));
+            return Err(nothing_bought(About::of(act)));
         };
         let notices = match act {
             Act::SuspendAccount(_) | Act::RestoreAccount(_) => {
@@ -136,7 +144,7 @@ impl Books {
         places.iter().filter_map(|place| Some((*place, self.subscriptions.get(*place)?)))
     }
 
-    fn product(&self, key: &str) -> Result<Arc<Product>, ActError> {
+    pub(crate) fn product(&self, key: &str) -> Result<Arc<Product>, ActError> {
         let product = self.products.iter().find(|product| product.key == key);
         product.map(Arc::clone).ok_or_else(|| {
             let known: Vec<&str> = self.products.iter().map(|product| product.key.as_str()).collect();
@@ -148,29 +156,39 @@ impl Books {
     fn place(&self, act: &Act, product: &Product) -> Result<Option<usize>, ActError> {
         let purchases: Vec<(usize, &Subscription)> = self.purchases(act.buyer(), &product.key).collect();
         if let Some(id) = act.subscription() {
-            let named = purchases.iter().find(|(_, subscription)| &*subscription.record.id == id);
-            return named.map(|(place, _)| Some(*place)).ok_or_else(|| ActError::UnknownSubscription {
-                buyer: act.buyer().to_owned(),
-                product: product.key.clone(),
-                subscription: id.to_owned(),
-                known: ids_of(&purchases),
-            });
+            return Self::find(id, act.buyer(), product, &purchases).map(Some);
         }
         match (product.feed, act) {
             // Whichever of the account's purchases.
             (_, Act::SuspendAccount(_) | Act::RestoreAccount(_)) => {
-                purchases.first().map(|(place, _)| Some(*place)).ok_or_else(|| nothing_bought(act))
+                purchases.first().map(|(place, _)| Some(*place)).ok_or_else(|| nothing_bought(About::of(act)))
             }
             (Feed::EventBridge, Act::Subscribe(_)) => Ok(None),
-            (Feed::EventBridge, _) => only_current(act, &purchases).map(Some),
+            (Feed::EventBridge, _) => only_current(About::of(act), &purchases).map(Some),
             (Feed::Sns, Act::Subscribe(_) | Act::FailPayment(_)) => {
                 Ok(purchases.first().map(|(place, _)| *place))
             }
             (Feed::Sns, _) => match purchases.first() {
                 Some((place, _)) => Ok(Some(*place)),
-                None => Err(nothing_bought(act)),
+                None => Err(nothing_bought(About::of(act))),
             },
         }
+    }
+
+    /// The place of one of these purchases, by its id.
+    pub(crate) fn find(
+        id: &str,
+        buyer: &str,
+        product: &Product,
+        purchases: &[(usize, &Subscription)],
+    ) -> Result<usize, ActError> {
+        let named = purchases.iter().find(|(_, subscription)| &*subscription.record.id == id);
+        named.map(|(place, _)| *place).ok_or_else(|| ActError::UnknownSubscription {
+            buyer: buyer.to_owned(),
+            product: product.key.clone(),
+            subscription: id.to_owned(),
+            known: ids_of(purchases),
+        })
     }
 
     /// An act that makes a subscription.
@@ -232,8 +250,17 @@ impl Books {
     }
 }
 
+impl<'a> About<'a> {
+    fn of(act: &'a Act) -> Self {
+        Self { act: act.name(), buyer: act.buyer(), product: act.product() }
+    }
+}
+
 /// A buyer's only license in force.
-fn only_current(act: &Act, purchases: &[(usize, &Subscription)]) -> Result<usize, ActError> {
+pub(crate) fn only_current(
+    about: About<'_>,
+    purchases: &[(usize, &Subscription)],
+) -> Result<usize, ActError> {
     let current: Vec<(usize, &Subscription)> = purchases
         .iter()
         .filter(|(_, subscription)| subscription.record.standing == Standing::Subscribed)
@@ -241,21 +268,18 @@ fn only_current(act: &Act, purchases: &[(usize, &Subscription)]) -> Result<usize
         .collect();
     match (current.as_slice(), purchases) {
         ([(place, _)], _) | ([], [(place, _)]) => Ok(*place),
-        ([], []) => Err(nothing_bought(act)),
+        ([], []) => Err(nothing_bought(about)),
         (_, _) => Err(ActError::SeveralLicenses {
-            buyer: act.buyer().to_owned(),
-            product: act.product().to_owned(),
+            buyer: about.buyer.to_owned(),
+            product: about.product.to_owned(),
             known: ids_of(if current.is_empty() { purchases } else { &current }),
         }),
     }
 }
 
-fn nothing_bought(act: &Act) -> ActError {
-    ActError::NothingBought {
-        buyer: act.buyer().to_owned(),
-        product: act.product().to_owned(),
-        act: act.name(),
-    }
+pub(crate) fn nothing_bought(about: About<'_>) -> ActError {
+    let About { act, buyer, product } = about;
+    ActError::NothingBought { buyer: buyer.to_owned(), product: product.to_owned(), act }
 }
 
 fn ids_of(purchases: &[(usize, &Subscription)]) -> String {
@@ -263,7 +287,7 @@ fn ids_of(purchases: &[(usize, &Subscription)]) -> String {
     ids.join(", ")
 }
 
-fn check_name(name: &str) -> Result<(), ActError> {
+pub(crate) fn check_name(name: &str) -> Result<(), ActError> {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     if (1..=64).contains(&name.len()) && name.chars().all(plain) { Ok(()) } else { Err(ActError::BadName) }
 }

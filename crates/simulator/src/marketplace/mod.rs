@@ -22,6 +22,7 @@ mod moment;
 mod notice;
 mod press;
 mod product;
+mod registrant;
 mod subscription;
 
 pub use act::{Act, ActError, Purchase, Whose};
@@ -31,6 +32,7 @@ pub use entry::{Entry, Period, Standing};
 pub use journal::Notification;
 pub use market::{Done, Marketplace};
 pub use product::{Feed, Pricing, Product};
+pub use registrant::Registrant;
 
 pub(crate) use ids::Ids;
-pub(crate) use moment::{serialize as serialize_moment, to_millisecond};
+pub(crate) use moment::{serialize as serialize_moment, to_millisecond, to_second};

@@ -21,6 +21,9 @@ pub struct Product {
     /// How old metered usage may be, in seconds; 24 hours where it is left out, one hour in Regions of China.
     #[serde(default)]
     pub metering_age_limit_secs: Option<u64>,
+    /// Where the marketplace sends buyers who set up their account; the shop sends them nowhere without it.
+    #[serde(default)]
+    pub fulfilment_url: Option<String>,
 }
 
 /// How the marketplace speaks of a product.
@@ -54,6 +57,7 @@ impl Product {
             pricing,
             dimensions: Vec::new(),
             metering_age_limit_secs: None,
+            fulfilment_url: None,
         }
     }
 
@@ -68,6 +72,12 @@ impl Product {
     #[must_use]
     pub fn with_metering_age_limit_secs(self, seconds: u64) -> Self {
         Self { metering_age_limit_secs: Some(seconds), ..self }
+    }
+
+    /// The same with a seller's page that buyers are sent to.
+    #[must_use]
+    pub fn with_fulfilment_url(self, url: &str) -> Self {
+        Self { fulfilment_url: Some(url.to_owned()), ..self }
     }
 
     /// The ARNs of all topics of it; none where it speaks through events.

@@ -91,7 +91,7 @@ fn check_call(call: &MeteringCall) -> Result<(), MeteringRefusal> {
     if bytes > BODY_BYTES_MAX { Err(MeteringRefusal::TooLong { bytes }) } else { Ok(()) }
 }
 
-fn is_region(region: &str) -> bool {
+pub(crate) fn is_region(region: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (2..=REGION_CHARS_MAX).contains(&region.len()) && region.bytes().all(plain)
 }

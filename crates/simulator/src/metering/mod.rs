@@ -15,7 +15,7 @@ mod refusal;
 mod settings;
 mod window;
 
-pub(crate) use check::BODY_BYTES_MAX;
+pub(crate) use check::{BODY_BYTES_MAX, is_region};
 
 pub use answer::{MeteringAnswer, MeteringResult, NotSubscribed, RecordOutcome};
 pub use bill::BillEntry;

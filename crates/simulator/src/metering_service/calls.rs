@@ -1,5 +1,3 @@
-use std::sync::atomic::Ordering;
-
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -18,18 +16,17 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// Answers one call of an action, whose body is as long as the router takes it at most.
 pub(crate) fn answer(metering: &Metering, action: &str, headers: &HeaderMap, body: &[u8]) -> Response {
-    let number = metering.inner.answered.fetch_add(1, Ordering::Relaxed);
-    let request_id = format!("00000000-0000-4000-9000-{number:012x}");
+    let number = metering.number();
     let call = match read(action, headers, body) {
         Ok(call) => call,
         Err((region, refusal)) => {
             let unread = MeteringCall { region, product_code: None, records: Vec::new() };
-            return respond(Err(metering.turn_away(&unread, refusal)), &request_id);
+            return respond(Err(metering.turn_away(&unread, refusal)), number);
         }
     };
     let (answer, fate) = metering.take(&call);
     let answer = answer.and_then(|answer| wire::write(&answer));
-    let response = respond(answer, &request_id);
+    let response = respond(answer, number);
     if fate == CallFate::Dropped { broken(response) } else { response }
 }
 
@@ -37,14 +34,16 @@ pub(crate) fn answer(metering: &Metering, action: &str, headers: &HeaderMap, bod
 fn read(action: &str, headers: &HeaderMap, body: &[u8]) -> Result<MeteringCall, (String, MeteringRefusal)> {
     let region = region(headers).ok_or((String::new(), MeteringRefusal::Unsigned))?;
     if action != "BatchMeterUsage" {
-        let words = format!("The simulator has no action {action} of metering yet. It has BatchMeterUsage.");
+        let words = format!(
+            "The simulator has no action {action} of metering yet. It has BatchMeterUsage and ResolveCustomer."
+        );
         return Err((region.to_owned(), MeteringRefusal::Operation(words)));
     }
     wire::read(region, body).map_err(|refusal| (region.to_owned(), refusal))
 }
 
 /// The Region of a signature's credential scope: `<key>/<date>/<Region>/<service>/aws4_request`.
-fn region(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn region(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (_, credential) = authorization.split_once("Credential=")?;
     let scope = credential.split([',', ' ']).next()?;
@@ -56,16 +55,22 @@ fn region(headers: &HeaderMap) -> Option<&str> {
     Some(region)
 }
 
-fn respond(answer: Result<Vec<u8>, MeteringRefusal>, request_id: &str) -> Response {
+fn respond(answer: Result<Vec<u8>, MeteringRefusal>, number: u64) -> Response {
     let (status, json) = match answer {
         Ok(json) => (StatusCode::OK, json),
         Err(refusal) => (status(refusal.code()), wire::write_refusal(&refusal)),
     };
     let mut response = Response::new(Body::from(json));
     *response.status_mut() = status;
+    numbered(response, number)
+}
+
+/// The answer with the headers that every one has.
+pub(super) fn numbered(mut response: Response, number: u64) -> Response {
+    let request_id = format!("00000000-0000-4000-9000-{number:012x}");
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
-    headers.extend(HeaderValue::from_str(request_id).map(|id| (REQUEST_ID, id)).ok());
+    headers.extend(HeaderValue::try_from(request_id).map(|id| (REQUEST_ID, id)).ok());
     response
 }
 

@@ -1,9 +1,10 @@
 //! Metering as the marketplace offers it: on the marketplace's clock, over its books of subscriptions.
 
 mod calls;
+mod resolve;
 mod wire;
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ use crate::metering::{
 use crate::{CallFate, Faults, Marketplace};
 
 pub(crate) use calls::{TARGET_PREFIX, answer};
+pub(crate) use resolve::{ACTION as RESOLVE, resolve};
 
 /// What is metered, and the bills. Clones share it.
 #[derive(Clone, Debug)]
@@ -104,6 +106,11 @@ impl Metering {
     /// Changes all settings from the next call on; every Region has its whole rate again.
     pub fn set_settings(&self, settings: MeteringSettings) {
         self.state().set(settings);
+    }
+
+    /// The number of a call over HTTP that is answered now.
+    pub(crate) fn number(&self) -> u64 {
+        self.inner.answered.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Takes a call over HTTP; the fate says what becomes of the answer.

@@ -1,7 +1,5 @@
 use stallkeeper_lifecycle::{Binding, Change, SubscriptionKey};
-use stallkeeper_persistence::{Act, Actor, Content, Outcome, Settled, Store, StoreError, SubmitError};
-
-use super::Door;
+use stallkeeper_persistence::{Act, Actor, Content, Door, Outcome, Settled, Store, StoreError, SubmitError};
 
 /// What a binding came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 mod bind;
 mod decide;
+mod delivery;
 mod door;
 mod hold;
 mod job;
@@ -9,7 +10,8 @@ mod replay;
 
 pub use self::bind::{BindError, Bound, bind};
 pub use self::decide::decide_one;
-pub use self::door::{Door, OwnDoor, SharedDoor};
+pub use self::delivery::{RedeliverError, redeliver, try_endpoint};
+pub use self::door::OwnDoor;
 pub use self::hold::{HoldError, hold};
 pub use self::job::{RetryError, retry};
 pub use self::replay::{Held, Replayer, Taken, in_words};

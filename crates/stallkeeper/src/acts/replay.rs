@@ -3,11 +3,10 @@ use std::sync::Arc;
 use stallkeeper_lifecycle::Timestamp;
 use stallkeeper_notification::{CheckError, Checked, Notification, QueueMeta, Verifier, read};
 use stallkeeper_persistence::{
-    Actor, Content, InboxKey, Outcome, QuarantineRecord, Received, Replay, Settled, SubmitError,
+    Actor, Content, Door, InboxKey, Outcome, QuarantineRecord, Received, Replay, Settled, SubmitError,
 };
 use stallkeeper_runtime::WallClock;
 
-use super::Door;
 use crate::config::{Config, FeedProblem};
 
 /// Why a message stays held.
@@ -102,6 +101,7 @@ pub fn in_words(outcome: Outcome) -> &'static str {
         Outcome::Settled(Settled::Applied) => "is taken in",
         Outcome::Settled(Settled::Unchanged) => "told nothing new",
         Outcome::Settled(Settled::TooOld) => "is too old to change anything",
+        Outcome::Settled(Settled::Taken) => "is another tenant's",
         Outcome::Duplicate(_) => "had been taken in before",
         Outcome::Quarantined => "is in quarantine",
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use clap::Args;
-use stallkeeper_persistence::{Actor, Content, Outcome, Store, SubmitError};
+use stallkeeper_persistence::{Actor, Content, Door as _, Outcome, Store, SubmitError};
 use stallkeeper_runtime::WallClock;
 
-use crate::acts::{Door, OwnDoor};
+use crate::acts::OwnDoor;
 use crate::config::Config;
 
 /// The longest name of a person, in bytes.

@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::urls;
 use crate::config::{Config, DEFAULT_TOML, DatabaseKind, Marketplace};
 use crate::table::{Screen, print, print_json, safe};
 
@@ -18,6 +19,8 @@ pub enum ConfigCommand {
     Check(CheckArgs),
     /// Print the reference document: every key with its default and what it means.
     Default,
+    /// Print what to paste into the marketplaces' portals.
+    Urls(urls::UrlsArgs),
 }
 
 /// Arguments of `config check`.
@@ -34,6 +37,7 @@ pub struct CheckArgs {
 /// Everything that is wrong with the configuration.
 pub fn run(command: ConfigCommand, file: Option<&Path>, out: &mut impl Write) -> anyhow::Result<()> {
     match command {
+        ConfigCommand::Urls(args) => urls::run(&args, &Config::load(file)?, out)?,
         ConfigCommand::Default => out.write_all(DEFAULT_TOML.as_bytes())?,
         ConfigCommand::Check(args) => {
             let config = Config::load(file)?;

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use anyhow::bail;
 use clap::Args;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::LogConfig;
 use crate::demo::{
-    Account, Crowd, Judgement, Mismatch, Stage, Summary, Timeline, Usage, expected, key, play_crowd,
-    play_story, said, wind_down,
+    Account, Afterwards, Crowd, Judgement, Mismatch, Stage, Summary, Timeline, Usage, expected, key,
+    play_crowd, play_story, said, wind_down,
 };
 use crate::logs;
 use crate::table::{Screen, print, print_json};
@@ -48,7 +48,8 @@ pub struct DemoArgs {
 pub async fn run(args: DemoArgs, out: &mut impl Write) -> anyhow::Result<()> {
     logs::init(&LogConfig { format: None, filter: log_filter() })?;
     let crowd = if args.notifications > 0 { Crowd::Comes } else { Crowd::StaysAway };
-    let stage = Stage::open(args.seed, args.database.clone(), crowd).await?;
+    let afterwards = if args.serve { Afterwards::StaysOpen } else { Afterwards::Closes };
+    let stage = Stage::open(args.seed, args.database.clone(), crowd, afterwards).await?;
     let played = play(&stage, &args, out).await;
     // Stopped whatever came of it; a worker that broke is the better explanation.
     stage.close().await?;
@@ -203,13 +204,16 @@ fn usage(usage: &Usage) -> comfy_table::Table {
 async fn serve(stage: &Stage, args: &DemoArgs, out: &mut impl Write) -> anyhow::Result<()> {
     if !args.json {
         let config = stage.folder().join("stallkeeper.toml");
-        writeln!(
-            out,
-            "\nThe worker's API is at {} with the token in {}.",
-            stage.app().url(),
-            config.display()
-        )?;
-        writeln!(out, "\nThe marketplace stays open at {}/control/ until Ctrl-C.", stage.simulator().url())?;
+        let (market, worker) = (stage.simulator().url(), stage.app().url());
+        writeln!(out, "\nAll of it stays open until Ctrl-C:\n")?;
+        writeln!(out, "  shop     {market}/shop     play the buyer, move the clock")?;
+        writeln!(out, "  control  {market}/control/  the same for scripts")?;
+        if let Some(served) = stage.served() {
+            let token = served.operator_token.expose_secret();
+            writeln!(out, "  console  {worker}console  sign in with {token}")?;
+            writeln!(out, "  buyers   {}  where the shop sends them", served.public_url())?;
+        }
+        writeln!(out, "  API      {worker}v1/  with the token {}\n", stage.app().token().expose_secret())?;
         writeln!(
             out,
             "See what the worker has: stallkeeper --config {} subscriptions list",

@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
-use stallkeeper_persistence::{JobKind, JobRecord, JobState, PAGE_MAX, Page, Store};
+use stallkeeper_persistence::{JobKind, JobPosition, JobRecord, JobState, PAGE_MAX, Page, Store};
 
 use super::act::ByArgs;
 use crate::acts::{self, RetryError};
@@ -32,8 +32,8 @@ pub struct ListArgs {
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_MAX)))]
     limit: u32,
     /// Only what follows this job, as `KEY/KIND`, which is how to go on where a list of one state ended.
-    #[arg(long, requires = "state", value_parser = after, value_name = "KEY/KIND")]
-    after: Option<(SubscriptionKey, JobKind)>,
+    #[arg(long, requires = "state", value_name = "KEY/KIND")]
+    after: Option<JobPosition>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -52,12 +52,6 @@ pub struct RetryArgs {
 
 fn state(word: &str) -> Result<JobState, String> {
     word.parse().map_err(|_| "expected due, parked or failed".to_owned())
-}
-
-fn after(text: &str) -> Result<(SubscriptionKey, JobKind), String> {
-    let (key, kind) =
-        text.rsplit_once('/').ok_or("expected a subscription's key, a slash and a kind of job")?;
-    Ok((key.parse().map_err(|error| format!("{error}"))?, kind.parse().map_err(|error| format!("{error}"))?))
 }
 
 /// Lists jobs, or tries one again.
@@ -104,7 +98,7 @@ async fn list(
         let found = store.jobs(state, &page).await?;
         let is_full = found.len() >= usize::try_from(args.limit)?;
         let last = found.last().filter(|_| is_full);
-        cuts.extend(last.map(|last| (state, format!("{}/{}", last.job.key, last.job.kind))));
+        cuts.extend(last.map(|last| (state, last.position().to_string())));
         records.extend(found);
     }
     if args.json {
@@ -149,6 +143,8 @@ pub(super) struct JobLine {
     subscription: String,
     /// What is to be done, such as `wake`.
     kind: &'static str,
+    /// The endpoint, where it is a delivery to one.
+    target: Option<String>,
     /// `due`, `parked` or `failed`.
     state: &'static str,
     /// Not before this time.
@@ -166,6 +162,7 @@ impl JobLine {
         Self {
             subscription: record.job.key.to_string(),
             kind: record.job.kind.as_str(),
+            target: Some(record.job.target.clone()).filter(|target| !target.is_empty()),
             state: record.state.as_str(),
             due_at: Rfc3339(record.due_at),
             leased_until: record.leased_until.map(Rfc3339),
@@ -187,12 +184,18 @@ pub(super) fn plan(record: &JobRecord, now: Timestamp) -> String {
     }
 }
 
+/// Such as `wake`, or `deliver to app`.
+pub(super) fn kind_and_target(record: &JobRecord) -> String {
+    let (kind, target) = (record.job.kind, &record.job.target);
+    if target.is_empty() { kind.to_string() } else { format!("{kind} to {}", safe(target)) }
+}
+
 fn table(records: &[JobRecord], screen: Screen, now: Timestamp) -> comfy_table::Table {
     let mut table = screen.table(&["subscription", "kind", "state", "when", "attempts", "last error"]);
     for record in records {
         table.add_row([
             safe(&record.job.key.to_string()),
-            record.job.kind.to_string(),
+            kind_and_target(record),
             record.state.to_string(),
             plan(record, now),
             record.job.attempts.to_string(),
@@ -214,7 +217,14 @@ mod tests {
 
     fn record(state: JobState) -> JobRecord {
         let key = "aws/prod-1/customer/X01".parse().unwrap();
-        let job = Job { key, kind: JobKind::Wake, payload: "{}".to_owned(), version: 1, attempts: 3 };
+        let job = Job {
+            key,
+            kind: JobKind::Wake,
+            target: String::new(),
+            payload: "{}".to_owned(),
+            version: 1,
+            attempts: 3,
+        };
         let due_at = at("2026-03-01T12:30:00Z");
         JobRecord { job, state, due_at, leased_until: None, last_error: Some("no\u{7} answer".to_owned()) }
     }
@@ -239,7 +249,7 @@ mod tests {
     fn json_has_stable_names_and_rfc_3339_times() {
         let json = serde_json::to_value(JobLine::of(&record(JobState::Due))).unwrap();
         let expected = serde_json::json!({
-            "subscription": "aws/prod-1/customer/X01", "kind": "wake", "state": "due",
+            "subscription": "aws/prod-1/customer/X01", "kind": "wake", "target": null, "state": "due",
             "due_at": "2026-03-01T12:30:00Z", "leased_until": null, "attempts": 3, "last_error": "no\u{7} answer",
         });
         assert_eq!(json, expected);

@@ -34,6 +34,9 @@ pub struct SimulateArgs {
     /// Leave the queue unsubscribed from the topics, to try `stallkeeper setup`.
     #[arg(long)]
     unwired: bool,
+    /// Where the shop sends buyers who set up their account, such as `http://127.0.0.1:8080/register/aws`.
+    #[arg(long, value_name = "URL")]
+    fulfilment_url: Option<Url>,
     /// Write a worker's configuration for it, `stallkeeper.toml`, into this folder; the key that signs is kept
     /// there too, for the next start.
     #[arg(long, value_name = "FOLDER")]
@@ -56,7 +59,12 @@ pub async fn run(args: SimulateArgs, out: &mut impl Write) -> anyhow::Result<()>
     let signer = folder.map(configuration::prepare).transpose().context("--write-config")?.flatten();
     // Half of what is drawn is enough, is shorter to type, and is exact in every reader of JSON.
     let seed = args.seed.unwrap_or_else(|| drawn() >> 32);
+    let mut products = SimulatorConfig::default().products;
+    if let Some(url) = &args.fulfilment_url {
+        products = products.into_iter().map(|product| product.with_fulfilment_url(url.as_str())).collect();
+    }
     let simulator = Simulator::start(SimulatorConfig {
+        products,
         listen: args.listen,
         url: args.url.map(String::from),
         seed,
@@ -113,6 +121,7 @@ fn tell(
     for product in simulator.market().products() {
         writeln!(out, "  product  {} ({})", product.key, product.code)?;
     }
+    writeln!(out, "  shop     {url}/shop")?;
     writeln!(out, "  seed     {seed}")?;
     writeln!(out, "\nmake somebody buy:")?;
     writeln!(

@@ -21,6 +21,16 @@ pub(super) fn check(config: &Config, source: &Source) {
     if config.public_listen == Some(config.internal_listen) {
         source.refuse(&root.key("public_listen"), "the same as internal_listen, which buyers must not reach");
     }
+    if config.public_listen.is_some() && config.public_url.is_none() {
+        let words = "goes with public_url, which says under what address buyers reach it";
+        source.refuse(&root.key("public_listen"), words);
+    }
+    if config.public_url.as_ref().is_some_and(|url| url.path() != "/" || url.query().is_some()) {
+        source.refuse(
+            &root.key("public_url"),
+            "expected an address without a path, such as https://stall.example.com",
+        );
+    }
     let names = config.marketplaces.iter().map(|marketplace| Some(&marketplace.name));
     unique(source, &root.key("marketplace"), "name", names);
     let queues = config.marketplaces.iter().map(|marketplace| marketplace.queue_url.as_ref().map(place));
@@ -31,6 +41,8 @@ pub(super) fn check(config: &Config, source: &Source) {
     check_products(config, source, &root.key("product"));
     check_tokens(config, source, &root.key("api_token"));
     check_operators(config, source, &root.key("operator"));
+    let endpoints = config.webhooks.iter().map(|endpoint| Some(endpoint.name()));
+    unique(source, &root.key("webhook"), "name", endpoints);
 }
 
 /// Where a queue lies, however its URL is spelled: the host in lower case, its port unless that is the usual one,

@@ -246,7 +246,7 @@ fn eventbridge(section: &Section<'_>) -> Option<EventBridge> {
     })
 }
 
-fn credentials(section: &Section<'_>) -> CredentialsSource {
+pub(super) fn credentials(section: &Section<'_>) -> CredentialsSource {
     let profile = section.string("profile");
     let role = section.string("role_arn");
     let external_id = section.string("external_id");

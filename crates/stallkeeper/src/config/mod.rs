@@ -21,10 +21,12 @@ mod marketplace;
 mod metering;
 mod product;
 mod queue;
+mod registration;
 mod section;
 mod signature;
 mod source;
 mod token;
+mod webhook;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -40,6 +42,7 @@ use stallkeeper_persistence::TermsOf;
 use stallkeeper_persistence::usage::MeterTermsOf;
 use stallkeeper_web::ApiToken;
 use stallkeeper_web::console::OperatorToken;
+use stallkeeper_webhook::Endpoint;
 use url::Url;
 
 pub use self::console::ConsoleConfig;
@@ -51,7 +54,9 @@ pub use self::marketplace::{Endpoints, EventBridge, FeedProblem, Identity, Kind,
 pub use self::metering::Metering;
 pub use self::product::{Dimension, Listing, Product};
 pub use self::queue::QueueConfig;
+pub use self::registration::RegistrationConfig;
 pub use self::signature::{SignatureConfig, TrustFileError};
+pub use self::webhook::{SNS_ENDPOINT, SnsEvents};
 
 use self::metering::Meters;
 use self::section::Section;
@@ -106,6 +111,14 @@ pub struct Config {
     pub operators: Vec<OperatorToken>,
     /// How operators reach the console.
     pub console: ConsoleConfig,
+    /// How buyers become tenants.
+    pub registration: RegistrationConfig,
+    /// Where the app is told of changes.
+    pub webhooks: Vec<Endpoint>,
+    /// The topic to which the same is published.
+    pub sns_events: Option<SnsEvents>,
+    /// How long attempts to deliver are kept.
+    pub delivery_retention: Duration,
     /// What the above comes to for each metered listing.
     meters: Meters,
 }
@@ -180,6 +193,10 @@ impl TermsOf for Config {
 }
 
 impl MeterTermsOf for Config {
+    fn is_published(&self) -> bool {
+        !self.webhooks.is_empty() || self.sns_events.is_some()
+    }
+
     fn meter_terms(&self, key: &SubscriptionKey) -> Option<Arc<MeterTerms>> {
         self.meters.terms(&key.marketplace, &key.product).cloned()
     }
@@ -209,15 +226,18 @@ fn read(source: &Source) -> Option<Config> {
         let products = root.list("product", product::read);
         let tokens = root.list("api_token", token::read);
         let operators = root.list("operator", console::operator);
+        let webhooks = root.list("webhook", webhook::endpoint);
         let complete = marketplaces.iter().all(Option::is_some)
             && products.iter().all(Option::is_some)
             && tokens.iter().all(Option::is_some)
-            && operators.iter().all(Option::is_some);
+            && operators.iter().all(Option::is_some)
+            && webhooks.iter().all(Option::is_some);
         let config = Config {
             marketplaces: marketplaces.into_iter().flatten().collect(),
             products: products.into_iter().flatten().collect(),
             api_tokens: tokens.into_iter().flatten().collect(),
             operators: operators.into_iter().flatten().collect(),
+            webhooks: webhooks.into_iter().flatten().collect(),
             ..top(root)
         };
         (config, complete)
@@ -244,12 +264,14 @@ fn simulated(mut config: Config) -> Config {
 
 fn top(root: &Section<'_>) -> Config {
     let inbox_days = root.number("inbox_retention_days", 16, &(INBOX_RETENTION_DAYS_MIN..=365));
+    let has_topic = root.has("sns_events");
+    let delivery_days = root.number("delivery_retention_days", 30, &(1..=400));
     let usage_days = root.number("usage_retention_days", 400, &(USAGE_RETENTION_DAYS_MIN..=3_650));
     Config {
         database_url: database::read(root),
         public_listen: listen::public(root),
         internal_listen: listen::internal(root),
-        public_url: root.text("public_url"),
+        public_url: registration::web(root, "public_url"),
         shutdown_grace: Duration::from_secs(root.number("shutdown_grace_secs", 25, &(1..=3_600))),
         inbox_retention: Duration::from_hours(24 * inbox_days),
         usage_retention: Duration::from_hours(24 * usage_days),
@@ -267,6 +289,10 @@ fn top(root: &Section<'_>) -> Config {
         api_tokens: Vec::new(),
         operators: Vec::new(),
         console: root.section("console", console::read),
+        registration: root.section("registration", registration::read),
+        webhooks: Vec::new(),
+        sns_events: root.section("sns_events", |section| webhook::topic(section, has_topic)),
+        delivery_retention: Duration::from_hours(24 * delivery_days),
         meters: Meters::default(),
     }
 }
@@ -276,7 +302,7 @@ mod tests {
     use super::*;
 
     /// A file in which every section exists, so that every key is asked for.
-    const ALL_SECTIONS: &str = "[[marketplace]]\n[marketplace.eventbridge]\n[[product]]\n[[product.listing]]\n[[product.dimension]]\n[[api_token]]\n[[operator]]\n[console.jwt]\n";
+    const ALL_SECTIONS: &str = "[[marketplace]]\n[marketplace.eventbridge]\n[[product]]\n[[product.listing]]\n[[product.dimension]]\n[[api_token]]\n[[operator]]\n[[webhook]]\n[sns_events]\n[console.jwt]\n";
 
     #[test]
     fn the_reference_document_parses_as_the_defaults() {

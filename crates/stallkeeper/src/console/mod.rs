@@ -6,10 +6,9 @@ mod reads;
 
 use std::sync::Arc;
 
-use stallkeeper_persistence::Store;
+use stallkeeper_persistence::{SharedDoor, Store};
 use stallkeeper_runtime::WallClock;
 
-use crate::acts::SharedDoor;
 use crate::config::Config;
 use crate::worker::WorkerReadiness;
 

@@ -7,7 +7,7 @@ use stallkeeper_persistence::usage::{
     EventLine, LedgerHealth, LossLine, MeterTermsOf, RecordFilter, RecordLine, UsageSum,
 };
 use stallkeeper_persistence::{
-    HistoryRecord, JobCounts, JobKind, JobRecord, JobState, Page, QuarantineKey, QuarantineRecord,
+    HistoryRecord, JobCounts, JobPosition, JobRecord, JobState, Page, QuarantineKey, QuarantineRecord,
     QuarantineState, StoreError, SubscriptionFilter, SubscriptionRecord, TermsOf,
 };
 use stallkeeper_web::console::{ConsoleReads, Listing, Live, MeteredProduct, Search};
@@ -140,11 +140,7 @@ impl ConsoleReads for StoredConsole {
         self.store.quarantine_held().await
     }
 
-    async fn jobs(
-        &self,
-        state: JobState,
-        page: &Page<(SubscriptionKey, JobKind)>,
-    ) -> Result<Vec<JobRecord>, StoreError> {
+    async fn jobs(&self, state: JobState, page: &Page<JobPosition>) -> Result<Vec<JobRecord>, StoreError> {
         self.store.jobs(state, page).await
     }
 

@@ -79,6 +79,11 @@ impl App {
         Ok(Self { client, url, token, reported: Mutex::default() })
     }
 
+    /// With what it calls.
+    pub fn token(&self) -> &SecretString {
+        &self.token
+    }
+
     /// Where it reports to.
     pub fn url(&self) -> &Url {
         &self.url

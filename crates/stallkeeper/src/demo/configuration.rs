@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, ErrorKind, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -76,6 +77,29 @@ pub struct Metered {
     pub token: SecretString,
     /// Whether hours without usage are reported: `send` or `skip`.
     pub zero_records: &'static str,
+    /// What people find afterwards, if the demonstration stays open for them.
+    pub served: Option<Served>,
+}
+
+/// What a demonstration that stays open has for people.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// Where buyers reach the worker.
+    pub public: SocketAddr,
+    /// With what one signs in to the console.
+    pub operator_token: SecretString,
+}
+
+impl Served {
+    /// Where buyers reach the worker, without a closing slash.
+    pub fn public_url(&self) -> String {
+        format!("http://{}", self.public)
+    }
+
+    /// Where the marketplace sends buyers who set up their account.
+    pub fn fulfilment_url(&self) -> String {
+        format!("{}/register/{MARKETPLACE}", self.public_url())
+    }
 }
 
 /// Writes `stallkeeper.toml` and the certificates' root into a folder; gives the path of the former.
@@ -101,15 +125,18 @@ pub fn toml(simulator: &Simulator, folder: &Path, metered: Option<&Metered>) -> 
     let queue = simulator.queue(QUEUE).context("the simulator has no queue")?;
     let products = simulator.market().products();
     let topics: Vec<String> = products.iter().flat_map(Product::topics).collect();
+    let served = metered.and_then(|metered| metered.served.as_ref());
     let mut text = format!(
         "{FIRST_WORDS}{url}.\n\
          database_url = {database:?}\n\
-         simulator_url = \"{url}\"\n\n\
+         simulator_url = \"{url}\"\n\
+         {listen}\n\
          [signature]\npolicy = \"enforce\"\ntrusted_roots = \"{root}\"\n\n\
          [queue]\nwait_secs = 2\nvisibility_secs = 5\n\n\
          [[marketplace]]\nname = \"{MARKETPLACE}\"\nkind = \"aws\"\nqueue_url = \"{queue}\"\n\
          topic_arns = {topics:?}\n",
         url = simulator.url(),
+        listen = served.map(public_listen).unwrap_or_default(),
         root = root.display(),
         database = format!("sqlite://{}", folder.join("stallkeeper.db").display()),
         queue = queue.url(),
@@ -120,14 +147,21 @@ pub fn toml(simulator: &Simulator, folder: &Path, metered: Option<&Metered>) -> 
     for product in &products {
         write_product(&mut text, product, metered)?;
     }
+    if let Some(Served { operator_token, .. }) = served {
+        writeln!(text, "\n[[operator]]\nname = \"demo\"\ntoken = \"{}\"", operator_token.expose_secret())?;
+    }
     if let Some(Metered { token, .. }) = metered {
         writeln!(
             text,
-            "\n[[api_token]]\nname = \"{SOURCE}\"\ntoken = \"{}\"\nscopes = [\"usage:write\", \"usage:read\"]",
+            "\n[[api_token]]\nname = \"{SOURCE}\"\ntoken = \"{}\"\nscopes = [\"usage:write\", \"usage:read\", \"entitlements:read\"]",
             token.expose_secret()
         )?;
     }
     Ok(text)
+}
+
+fn public_listen(served: &Served) -> String {
+    format!("public_listen = \"{}\"\npublic_url = \"{}\"\n", served.public, served.public_url())
 }
 
 fn write_product(text: &mut String, product: &Product, metered: Option<&Metered>) -> std::fmt::Result {

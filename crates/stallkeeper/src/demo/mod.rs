@@ -19,7 +19,7 @@ mod usage_story;
 pub use check::{Account, Mismatch, Registrations, Views, compare, expected, key, said};
 pub use crowd::play as play_crowd;
 pub use outcome::{Notifications, Sent, Summary};
-pub use stage::{Crowd, Judgement, Stage};
+pub use stage::{Afterwards, Crowd, Judgement, Stage};
 pub use story::play as play_story;
 pub use timeline::Timeline;
 pub use usage_check::{Usage, UsageBooks, UsageRow};

@@ -22,7 +22,7 @@ use url::Url;
 
 use super::app::App;
 use super::check::{Mismatch, Registrations, Views, compare};
-use super::configuration::{self, Metered, QUEUE};
+use super::configuration::{self, Metered, QUEUE, Served};
 use super::outcome::{Notifications, Sent};
 use super::usage_check::Lost;
 use crate::commands::act::submit;
@@ -49,6 +49,15 @@ pub enum Crowd {
     StaysAway,
 }
 
+/// Whether somebody is to find it open afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Afterwards {
+    /// It stays open, with a shop, a console and a page for buyers.
+    StaysOpen,
+    /// It is closed.
+    Closes,
+}
+
 /// Everything that a demonstration needs, running.
 pub struct Stage {
     pub(super) simulator: Simulator,
@@ -61,6 +70,7 @@ pub struct Stage {
     registrations: Mutex<Registrations>,
     pub(super) app: App,
     pub(super) planted: Mutex<Vec<Lost>>,
+    served: Option<Served>,
     folder: TempDir,
 }
 
@@ -79,14 +89,27 @@ impl Stage {
     ///
     /// # Errors
     /// When a part does not start, or the database is not empty.
-    pub async fn open(seed: u64, database: Option<SecretString>, crowd: Crowd) -> anyhow::Result<Self> {
+    pub async fn open(
+        seed: u64,
+        database: Option<SecretString>,
+        crowd: Crowd,
+        afterwards: Afterwards,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("there is no place for temporary files")?;
-        let products = configuration::metered_products();
+        let served = match afterwards {
+            Afterwards::StaysOpen => Some(served().await?),
+            Afterwards::Closes => None,
+        };
+        let mut products = configuration::metered_products();
+        if let Some(served) = &served {
+            let url = served.fulfilment_url();
+            products = products.into_iter().map(|product| product.with_fulfilment_url(&url)).collect();
+        }
         let simulator =
             Simulator::start(SimulatorConfig { seed, products, ..SimulatorConfig::default() }).await?;
         let now = simulator.clock().now();
         simulator.market().advance((morning(now) - now).try_into()?).await?;
-        let metered = metered(crowd);
+        let metered = metered(crowd, served.clone());
         let config = worker_config(&simulator, &folder, database, &metered)?;
         let store = store::open_migrated(config.required_database_url()?).await?;
         let before = store.subscriptions(&SubscriptionFilter::All, &Page::first(1)).await?;
@@ -111,6 +134,7 @@ impl Stage {
             registrations,
             app,
             planted,
+            served,
             folder,
         })
     }
@@ -235,6 +259,11 @@ impl Stage {
         counted.applied + counted.stale + counted.quarantined
     }
 
+    /// What it has for people, if it stays open for them.
+    pub fn served(&self) -> Option<&Served> {
+        self.served.as_ref()
+    }
+
     /// The folder of the worker's files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -290,13 +319,22 @@ fn morning(now: OffsetDateTime) -> OffsetDateTime {
 }
 
 /// Reports hours without usage, too, unless that would be too many.
-fn metered(crowd: Crowd) -> Metered {
+fn metered(crowd: Crowd, served: Option<Served>) -> Metered {
     let zero_records = match crowd {
         Crowd::Comes => "skip",
         Crowd::StaysAway => "send",
     };
-    let token = format!("{:016x}{:016x}", drawn(), drawn());
-    Metered { token: token.into(), zero_records }
+    Metered { token: token(), zero_records, served }
+}
+
+fn token() -> SecretString {
+    format!("{:016x}{:016x}", drawn(), drawn()).into()
+}
+
+/// A port for buyers that was free a moment ago, as the worker opens it by its configuration.
+async fn served() -> anyhow::Result<Served> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port is free")?;
+    Ok(Served { public: listener.local_addr()?, operator_token: token() })
 }
 
 fn worker_config(

@@ -5,31 +5,34 @@ use anyhow::Context;
 use axum::Router;
 use clap::ValueEnum;
 use metrics_exporter_prometheus::PrometheusHandle;
-use stallkeeper_aws::{MeteringClient, QueueUrl, sdk_config, sqs_client};
+use stallkeeper_aws::{Account, MeteringClient, QueueUrl, RegistrationClient, sdk_config, sqs_client};
 use stallkeeper_entitlement::entitlements;
 use stallkeeper_metering::{Lane, MeteringConfig, MeteringHealth, Mode, Reporter};
 use stallkeeper_notification::Verifier;
 use stallkeeper_outbox::{Outbox, OutboxConfig, WakeRunner};
 use stallkeeper_persistence::usage::{MeterTermsOf, usage_desk};
-use stallkeeper_persistence::{Committer, JobKind, Store, TermsOf, batcher};
+use stallkeeper_persistence::{Committer, JobKind, SharedDoor, Store, TermsOf, batcher};
 use stallkeeper_poller::{Poller, PollerHealth, SqsQueue};
+use stallkeeper_registration::{Desk, DeskConfig};
 use stallkeeper_runtime::{
-    Backoff, FinalStatus, Shutdown, Tasks, WallClock, listen_for_signals, sleep_or_cancelled,
+    Backoff, FinalStatus, Shutdown, SystemEntropy, Tasks, WallClock, listen_for_signals, sleep_or_cancelled,
 };
-use stallkeeper_web::console::{Access, Console, NoDeliveries, Operators, SystemEntropy, console_routes};
+use stallkeeper_web::console::{Access, Console, Operators, console_routes};
 use stallkeeper_web::{
-    AccessApi, ApiTokens, LateRoutes, MetricsText, StoredUsage, access_routes, api_routes, internal_routes,
-    serve,
+    AccessApi, ApiTokens, LateRoutes, MetricsText, Public, StoredUsage, access_routes, api_routes,
+    internal_routes, public_routes, serve,
 };
+use stallkeeper_webhook::{Channels, DELIVER, DELIVER_ENDING, Deliverer, Publisher};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Housekeeper, NotificationHandler, WorkerReadiness, metrics};
-use crate::acts::SharedDoor;
-use crate::config::{Config, LaneConfig, Marketplace};
+use crate::config::{Config, LaneConfig, Marketplace, RegistrationConfig};
 use crate::console::StoredConsole;
 use crate::simulated_clock::Follower;
 use crate::store;
+use crate::webhooks::{StoredDeliveries, channels};
 
 const CONNECT_RETRY_INITIAL: Duration = Duration::from_millis(500);
 const CONNECT_RETRY_CAP: Duration = Duration::from_secs(10);
@@ -158,19 +161,23 @@ impl Worker {
         let Some(store) = self.open_store().await? else { return Ok(()) };
         readiness.store_opened(store.clone());
         let work = Tasks::new(self.shutdown.clone());
+        let channels = channels(&self.config).await?;
         let terms: Arc<dyn TermsOf> = self.config.clone();
         let (committer, batcher) = batcher(store.clone(), self.clock.clone(), terms);
         readiness.commits_started(committer.health());
         work.spawn("commit", unless(self.shutdown.hard.clone(), batcher.run()));
         if role.is(Role::Web) {
-            let console = self.start_console(&work, store.clone(), &committer, readiness)?;
-            api.open(self.start_api(&work, store.clone())?.merge(console));
+            let door = self.open_door(&work, &committer);
+            let desk = Arc::new(self.desk(store.clone(), door.clone()).await);
+            self.serve_public(&work, desk.clone()).await?;
+            let console = self.console(store.clone(), door, readiness, channels.clone())?;
+            api.open(self.start_api(&work, store.clone(), desk)?.merge(console));
         }
         if role.is(Role::Meter) {
             readiness.metering_started(self.start_metering(&work, store.clone(), &committer).await);
         }
         if role.is(Role::Jobs) {
-            self.start_jobs(&work, store, &committer);
+            self.start_jobs(&work, store, &committer, channels);
         }
         if role.is(Role::Poll) {
             readiness.pollers_started(self.start_pollers(&work, &committer).await?);
@@ -242,51 +249,98 @@ impl Worker {
     }
 
     /// Takes usage in from now on; answers the routes that the app calls.
-    fn start_api(&self, work: &Tasks, store: Arc<dyn Store>) -> anyhow::Result<Router> {
+    fn start_api(&self, work: &Tasks, store: Arc<dyn Store>, desk: Arc<Desk>) -> anyhow::Result<Router> {
         let terms: Arc<dyn MeterTermsOf> = self.config.clone();
-        let (desk, intake) = usage_desk(store.clone(), self.clock.clone(), terms.clone());
+        let (intake_desk, intake) = usage_desk(store.clone(), self.clock.clone(), terms.clone());
         let soft = self.shutdown.soft.clone();
         let intake = async move { intake.run(soft.cancelled()).await };
         work.spawn("usage", unless(self.shutdown.hard.clone(), intake));
-        let access = self.start_entitlements(work, store.clone());
-        let usage = StoredUsage { store, desk, clock: self.clock.clone(), terms };
+        let access = self.start_entitlements(work, store.clone(), desk);
+        let usage = StoredUsage { store, desk: intake_desk, clock: self.clock.clone(), terms };
         let tokens = ApiTokens::new(self.config.api_tokens.iter().cloned()).context("api_token")?;
         Ok(api_routes(Arc::new(usage), &tokens).merge(access_routes(Arc::new(access), &tokens)))
     }
 
     /// Follows the store from now on; answers what the routes about access need.
-    fn start_entitlements(&self, work: &Tasks, store: Arc<dyn Store>) -> AccessApi {
+    fn start_entitlements(&self, work: &Tasks, store: Arc<dyn Store>, desk: Arc<Desk>) -> AccessApi {
         let catalog = Arc::new(self.config.catalog());
         let max_age = self.config.entitlements_max_age;
         let (entitlements, follower) = entitlements(store.clone(), self.clock.clone(), &catalog, max_age);
         let soft = self.shutdown.soft.clone();
         let following = async move { follower.run(&soft).await };
         work.spawn("entitlements", unless(self.shutdown.hard.clone(), following));
-        AccessApi { entitlements, store, clock: self.clock.clone(), terms: self.config.clone(), catalog }
+        AccessApi {
+            entitlements,
+            store,
+            clock: self.clock.clone(),
+            terms: self.config.clone(),
+            desk,
+            catalog,
+        }
     }
 
-    /// The operators' console; its acts are taken in until the worker is told to stop.
-    fn start_console(
-        &self,
-        work: &Tasks,
-        store: Arc<dyn Store>,
-        committer: &Committer,
-        readiness: &Arc<WorkerReadiness>,
-    ) -> anyhow::Result<Router> {
+    /// The way through the commit for whoever calls, until the worker is told to stop.
+    fn open_door(&self, work: &Tasks, committer: &Committer) -> SharedDoor {
         let door = SharedDoor::new(committer.clone(), self.clock.clone());
         let (shut, soft) = (door.clone(), self.shutdown.soft.clone());
-        work.spawn("console", async move {
+        work.spawn("door", async move {
             soft.cancelled().await;
             shut.shut();
         });
+        door
+    }
+
+    /// Where buyers are let in.
+    async fn desk(&self, store: Arc<dyn Store>, door: SharedDoor) -> Desk {
+        let mut entrances = Vec::new();
+        for marketplace in &self.config.marketplaces {
+            // Tokens are resolved where the marketplace is, wherever the queue lies.
+            let account = Account { region: marketplace.region.clone(), ..marketplace.account() };
+            let client = Arc::new(RegistrationClient::new(&sdk_config(&account).await, &account));
+            entrances.extend(RegistrationConfig::entrance(&self.config, marketplace, client));
+        }
+        Desk::new(DeskConfig {
+            store,
+            door: Arc::new(door),
+            clock: self.clock.clone(),
+            terms: self.config.clone(),
+            entropy: Arc::new(SystemEntropy),
+            entrances,
+            way: self.config.registration.way.clone(),
+        })
+    }
+
+    /// Serves buyers' pages, where the configuration says that and where.
+    async fn serve_public(&self, work: &Tasks, desk: Arc<Desk>) -> anyhow::Result<()> {
+        let (Some(address), Some(url)) = (self.config.public_listen, self.config.public_url.clone()) else {
+            return Ok(());
+        };
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("public_listen {address}"))?;
+        tracing::info!(address = %listener.local_addr()?, "buyers' pages are served");
+        let seller = self.config.registration.seller.clone();
+        let routes = public_routes(Public { desk, seller, url });
+        work.spawn("public", serve(listener, routes, self.shutdown.soft.clone()));
+        Ok(())
+    }
+
+    /// The operators' console.
+    fn console(
+        &self,
+        store: Arc<dyn Store>,
+        door: SharedDoor,
+        readiness: &Arc<WorkerReadiness>,
+        channels: Channels,
+    ) -> anyhow::Result<Router> {
         let (config, clock, readiness) = (self.config.clone(), self.clock.clone(), readiness.clone());
         let access = Access {
             operators: Operators::new(config.operators.iter().cloned()).context("operator")?,
             jwt: config.console.jwt.clone(),
             is_https: config.console.is_https(),
         };
+        let deliveries = Arc::new(StoredDeliveries { store: store.clone(), channels, clock: clock.clone() });
         let api = Arc::new(StoredConsole { store, config, clock, door, readiness });
-        let (deliveries, entropy) = (Arc::new(NoDeliveries), Arc::new(SystemEntropy));
+        let entropy = Arc::new(SystemEntropy);
         Ok(console_routes(Console { api, deliveries, access, entropy })?)
     }
 
@@ -312,17 +366,54 @@ impl Worker {
         health
     }
 
-    fn start_jobs(&self, work: &Tasks, store: Arc<dyn Store>, committer: &Committer) {
+    fn start_jobs(&self, work: &Tasks, store: Arc<dyn Store>, committer: &Committer, channels: Channels) {
         let wake = Arc::new(WakeRunner::new(committer.clone(), self.clock.clone()));
         let outbox =
             Outbox::new(store.clone(), self.clock.clone(), committer.jobs_written(), OutboxConfig::default())
                 .with_runner(JobKind::Wake, wake);
+        let outbox = self.start_deliveries(work, &store, outbox, channels);
         let stop = self.shutdown.soft.clone();
         work.spawn("outbox", unless(self.shutdown.hard.clone(), async move { outbox.run(&stop).await }));
-        let (inbox, usage) = (self.config.inbox_retention, self.config.usage_retention);
-        let housekeeper = Housekeeper::new(store, self.clock.clone(), inbox, usage);
+        let Config { inbox_retention, usage_retention, delivery_retention, .. } = *self.config;
+        let housekeeper =
+            Housekeeper::new(store, self.clock.clone(), inbox_retention, usage_retention, delivery_retention);
         let keeping = housekeeper.run(self.shutdown.soft.clone());
         work.spawn("housekeeper", unless(self.shutdown.hard.clone(), keeping));
+    }
+
+    /// Has the outbox publish announcements, and delivers what it publishes. An open final-usage window has a lane
+    /// of its own, so that it waits behind nothing else.
+    fn start_deliveries(
+        &self,
+        work: &Tasks,
+        store: &Arc<dyn Store>,
+        outbox: Outbox,
+        channels: Channels,
+    ) -> Outbox {
+        if channels.is_empty() {
+            return outbox;
+        }
+        let publisher = Arc::new(Publisher::new(channels.clone(), self.clock.clone()));
+        let deliverer = Arc::new(Deliverer::new(channels, store.clone(), self.clock.clone()));
+        let usual =
+            [JobKind::Deliver, JobKind::DeliverEntitlement, JobKind::DeliverLoss].map(|kind| (kind, DELIVER));
+        let ending = [(JobKind::DeliverEnding, DELIVER_ENDING)];
+        let mut outbox = outbox
+            .with_fan_out(JobKind::Publish, publisher.clone())
+            .with_fan_out(JobKind::PublishEnding, publisher.clone())
+            .with_fan_out(JobKind::PublishLoss, publisher);
+        for (name, kinds) in [("deliveries", &usual[..]), ("endings", &ending[..])] {
+            let written = Arc::new(Notify::new());
+            outbox = outbox.telling(written.clone());
+            let mut lane = Outbox::new(store.clone(), self.clock.clone(), written, OutboxConfig::default());
+            for (kind, policy) in kinds {
+                lane = lane.with_runner(*kind, deliverer.clone()).with_policy(*kind, *policy);
+            }
+            let (lane, stop) = (Arc::new(lane), self.shutdown.soft.clone());
+            let delivering = async move { lane.run_overlapping(&stop).await };
+            work.spawn(name, unless(self.shutdown.hard.clone(), delivering));
+        }
+        outbox
     }
 }
 

@@ -20,17 +20,20 @@ pub struct Housekeeper {
     clock: Arc<dyn WallClock>,
     inbox_retention: Duration,
     usage_retention: Duration,
+    delivery_retention: Duration,
 }
 
 impl Housekeeper {
-    /// A housekeeper that keeps notifications for `inbox_retention`, and usage for `usage_retention`.
+    /// A housekeeper that keeps notifications for `inbox_retention`, usage for `usage_retention`, and attempts to
+    /// deliver for `delivery_retention`.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn WallClock>,
         inbox_retention: Duration,
         usage_retention: Duration,
+        delivery_retention: Duration,
     ) -> Self {
-        Self { store, clock, inbox_retention, usage_retention }
+        Self { store, clock, inbox_retention, usage_retention, delivery_retention }
     }
 
     /// Works until `stop`.
@@ -62,8 +65,21 @@ impl Housekeeper {
             }
         }
         while !stop.is_cancelled() {
+            let removed = self.store.prune_registrations(now, PRUNE_ROWS).await?;
+            if removed < u64::from(PRUNE_ROWS) {
+                break;
+            }
+        }
+        while !stop.is_cancelled() {
             let removed = self.store.prune_usage(now.minus(self.usage_retention), PRUNE_ROWS).await?;
             counter!("stallkeeper_usage_pruned_total").increment(removed);
+            if removed < u64::from(PRUNE_ROWS) {
+                break;
+            }
+        }
+        while !stop.is_cancelled() {
+            let removed = self.store.prune_deliveries(now.minus(self.delivery_retention), PRUNE_ROWS).await?;
+            counter!("stallkeeper_deliveries_pruned_total").increment(removed);
             if removed < u64::from(PRUNE_ROWS) {
                 break;
             }

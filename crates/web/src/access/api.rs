@@ -4,6 +4,7 @@ use stallkeeper_entitlement::{Catalog, Entitlements};
 use stallkeeper_ledger::ProductKey;
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 use stallkeeper_persistence::{Store, TermsOf};
+use stallkeeper_registration::Desk;
 use stallkeeper_runtime::WallClock;
 
 /// What the routes about subscriptions, grants and entitlements need.
@@ -16,6 +17,8 @@ pub struct AccessApi {
     pub clock: Arc<dyn WallClock>,
     /// How subscriptions are read.
     pub terms: Arc<dyn TermsOf>,
+    /// Where buyers are let in.
+    pub desk: Arc<Desk>,
     /// What is sold.
     pub catalog: Arc<Catalog>,
 }

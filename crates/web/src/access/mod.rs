@@ -7,6 +7,7 @@ mod entitlements;
 mod etag;
 mod grants;
 mod line;
+mod registrations;
 mod subscriptions;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Vec<Route<Arc<AccessApi>>> {
     let history = "/v1/subscriptions/{marketplace}/{product}/{kind}/{id}/history";
     let (entitlements, grants) = (Scope::EntitlementsRead, Scope::GrantsWrite);
     let reads = Scope::SubscriptionsRead;
+    let (registrations, registers) = (Scope::RegistrationsRead, Scope::RegistrationsWrite);
     vec![
         Route::new(Method::GET, "/v1/entitlements", entitlements, entitlements::get_entitlement),
         Route::new(Method::POST, "/v1/entitlements/query", entitlements, entitlements::query_entitlements),
@@ -42,6 +44,10 @@ pub(crate) fn routes() -> Vec<Route<Arc<AccessApi>>> {
         Route::new(Method::GET, "/v1/subscriptions", reads, subscriptions::get_subscriptions),
         Route::new(Method::GET, subscription, reads, subscriptions::get_subscription),
         Route::new(Method::GET, history, reads, subscriptions::get_history),
+        Route::new(Method::GET, "/v1/registrations", registrations, registrations::get_registrations),
+        Route::new(Method::GET, "/v1/registrations/{id}", registrations, registrations::get_registration),
+        Route::new(Method::POST, "/v1/registrations/exchange", registers, registrations::exchange),
+        Route::new(Method::PUT, "/v1/registrations/{id}/tenant", registers, registrations::put_tenant),
         Route::new(Method::GET, "/v1/changes", reads, changes::get_changes),
     ]
 }

@@ -8,8 +8,8 @@ use stallkeeper_lifecycle::{
 };
 use stallkeeper_persistence::usage::{EventLine, LedgerHealth, LossLine, RecordFilter, RecordLine, UsageSum};
 use stallkeeper_persistence::{
-    Actor, HistoryRecord, JobCounts, JobKind, JobRecord, JobState, Page, QuarantineKey, QuarantineRecord,
-    QuarantineState, StoreError, SubscriptionRecord,
+    Actor, HistoryRecord, JobCounts, JobKind, JobPosition, JobRecord, JobState, Page, QuarantineKey,
+    QuarantineRecord, QuarantineState, StoreError, SubscriptionRecord,
 };
 
 use super::Operator;
@@ -107,11 +107,7 @@ pub trait ConsoleReads: Send + Sync + 'static {
     async fn quarantine_held(&self) -> Result<u64, StoreError>;
 
     /// Jobs in one state.
-    async fn jobs(
-        &self,
-        state: JobState,
-        page: &Page<(SubscriptionKey, JobKind)>,
-    ) -> Result<Vec<JobRecord>, StoreError>;
+    async fn jobs(&self, state: JobState, page: &Page<JobPosition>) -> Result<Vec<JobRecord>, StoreError>;
 
     /// How many jobs there are.
     async fn job_counts(&self) -> Result<JobCounts, StoreError>;

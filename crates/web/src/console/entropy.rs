@@ -2,24 +2,6 @@ use aws_lc_rs::hmac;
 
 use crate::hex;
 
-/// Where the console's random bytes come from.
-pub trait Entropy: Send + Sync + 'static {
-    /// Bytes that nobody can guess; `None` where the system has none to give.
-    fn bytes(&self) -> Option<[u8; 32]>;
-}
-
-/// The system's own random bytes, by way of aws-lc-rs.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemEntropy;
-
-impl Entropy for SystemEntropy {
-    fn bytes(&self) -> Option<[u8; 32]> {
-        let mut bytes = [0; 32];
-        aws_lc_rs::rand::fill(&mut bytes).ok()?;
-        Some(bytes)
-    }
-}
-
 /// Makes the texts that forms carry, so that no other site can send one for an operator; each holds for one visitor.
 pub(super) struct Seal(hmac::Key);
 

@@ -24,17 +24,18 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get, post};
+use stallkeeper_runtime::{Entropy, NoEntropy};
 
 pub use api::{
     ActError, ConsoleActs, ConsoleApi, ConsoleReads, LaneLine, Listing, Live, MeteredProduct, QueueLine,
     QueueState, Search,
 };
 pub use deliveries::{ConsoleDeliveries, DeliveryLine, DeliveryState, EndpointLine, NoDeliveries};
-pub use entropy::{Entropy, SystemEntropy};
 pub use jwt::{JwtConfig, JwtKeys, JwtKeysError};
 pub use operator::{NameError, Operator, OperatorError, OperatorToken, Operators};
 
 pub(crate) use pages::not_open;
+pub(crate) use visitor::is_foreign;
 
 /// What the console is made of.
 pub struct Console {
@@ -59,11 +60,6 @@ pub struct Access {
     pub is_https: bool,
 }
 
-/// The system has no random bytes, without which nobody can be kept signed in safely.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the system has no random bytes to give")]
-pub struct NoEntropy;
-
 /// What all pages share.
 struct Desk {
     api: Arc<dyn ConsoleApi>,
@@ -82,7 +78,7 @@ struct Desk {
 /// [`NoEntropy`]
 pub fn console_routes(console: Console) -> Result<Router, NoEntropy> {
     let Console { api, deliveries, access, entropy } = console;
-    let seal = entropy::Seal::new(&entropy.bytes().ok_or(NoEntropy)?);
+    let seal = entropy::Seal::new(&entropy.bytes()?);
     let desk = Arc::new(Desk {
         api,
         deliveries,

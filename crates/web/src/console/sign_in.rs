@@ -52,7 +52,7 @@ pub(super) async fn sign_in(
         tracing::warn!("an attempt to sign in to the console failed");
         return sign_in_page(StatusCode::UNAUTHORIZED, Some("This token is not known."));
     };
-    let Some(random) = desk.entropy.bytes() else {
+    let Ok(random) = desk.entropy.bytes() else {
         return message(
             StatusCode::SERVICE_UNAVAILABLE,
             "Not now",

@@ -90,7 +90,7 @@ impl Access {
 }
 
 /// Whether a browser says that another site sends this.
-pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
+pub(crate) fn is_foreign(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
     site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Body;
 use axum::http::{Request, header};
 use secrecy::SecretString;
@@ -11,15 +13,23 @@ use serde_json::{Value, json};
 use stallkeeper_entitlement::{Catalog, CatalogListing, CatalogProduct, entitlements};
 use stallkeeper_lifecycle::{Binding, Change, Fact, FactKind, SubscriptionKey, Terms, Timestamp, Trial};
 use stallkeeper_persistence::usage::MeterTermsOf;
-use stallkeeper_persistence::{Act, Actor, Content, InboxKey, Incoming, Received, Store, TermsOf, commit};
+use stallkeeper_persistence::{
+    Act, Actor, Content, Details, Door, InboxKey, Incoming, NewRegistration, NewVisit, Outcome, Received,
+    Store, SubmitError, TermsOf, VisitId, commit,
+};
 use stallkeeper_persistence_sqlite::{Options, SqliteStore};
-use stallkeeper_runtime::FakeClock;
+use stallkeeper_registration::{Desk, DeskConfig, Way};
+use stallkeeper_runtime::{FakeClock, SystemEntropy, WallClock};
 use stallkeeper_web::AccessApi;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::{ACME, Answer, NOON, READER, Stage, bearing};
+
+/// A registration that is there, whose buyer carries [`CODE`].
+pub(crate) const REGISTRATION: &str = "0123456789abcdef0123456789abcdef";
+const CODE: &str = "the-code-of-an-example";
 
 /// A store in which `acme` has the product `p`, two others are unclaimed, and all that is known by now is answered from memory.
 pub(crate) struct Access {
@@ -86,8 +96,32 @@ async fn open() -> Access {
         stop.cancel();
     };
     tokio::join!(follower.run(&stop), loaded);
-    let api = Arc::new(AccessApi { entitlements, store, clock, terms: Arc::new(PayAsYouGo), catalog });
+    let desk = Arc::new(desk(store.clone(), clock.clone()));
+    let api = Arc::new(AccessApi { entitlements, store, clock, terms: Arc::new(PayAsYouGo), desk, catalog });
     Access { api, _folder: folder }
+}
+
+/// A desk whose buyers may bind, with nobody to ask about tokens.
+fn desk(store: Arc<dyn Store>, clock: Arc<dyn WallClock>) -> Desk {
+    let door = Arc::new(OwnDoor { store: store.clone(), clock: clock.clone() });
+    let (terms, entropy) = (Arc::new(PayAsYouGo), Arc::new(SystemEntropy));
+    Desk::new(DeskConfig { store, door, clock, terms, entropy, entrances: Vec::new(), way: Way::Hosted })
+}
+
+/// Commits one thing at a time.
+struct OwnDoor {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn WallClock>,
+}
+
+#[async_trait]
+impl Door for OwnDoor {
+    async fn submit(&self, content: Content) -> Result<Outcome, SubmitError> {
+        let now = Timestamp::from(self.clock.now());
+        let batch = [Incoming { received_at: now, content }];
+        let committed = commit(&*self.store, &batch, now, &PayAsYouGo).await.map_err(SubmitError::Refused)?;
+        Ok(committed.outcomes[0])
+    }
 }
 
 async fn fill(store: &dyn Store, now: Timestamp) {
@@ -120,6 +154,29 @@ async fn fill(store: &dyn Store, now: Timestamp) {
     for batch in batches {
         commit(store, &batch, now, &PayAsYouGo).await.unwrap();
     }
+    register(store, now).await;
+}
+
+async fn register(store: &dyn Store, now: Timestamp) {
+    let registration = NewRegistration {
+        id: REGISTRATION.parse().unwrap(),
+        subscription: "aws/prod-1/customer/X04".parse().unwrap(),
+        account: "123456789012".parse().ok(),
+        license_arn: None,
+        agreement: None,
+    };
+    let visit = VisitId::new([1; 16]);
+    let (browser, ends_at) = ([1; 32], now.plus(Duration::from_hours(1)));
+    let new = NewVisit { id: visit.clone(), browser, ends_at };
+    store.register(&registration, &new, now).await.unwrap();
+    let details = Details {
+        company: "Example Buyer".parse().unwrap(),
+        contact: "Mia".parse().unwrap(),
+        email: "mia@example.com".parse().unwrap(),
+    };
+    store.put_details(&registration.id, &details, now).await.unwrap();
+    let digest = digest(&SHA256, CODE.as_bytes());
+    store.put_code(&visit, digest.as_ref().try_into().unwrap(), ends_at).await.unwrap();
 }
 
 fn texts<'a>(values: &'a Value, field: &str) -> Vec<&'a str> {

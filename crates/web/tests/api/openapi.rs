@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use stallkeeper_ledger::{Phase, Seal};
 use stallkeeper_web::{Problem, Readiness, Scope, api_operations, internal_routes};
 
+use crate::access::REGISTRATION;
 use crate::reads::busy_stage;
 use crate::stage::{ACME, Answer, Failing, READER, Stage, WRITER, WRITES, bearing, meter};
 
@@ -105,7 +106,8 @@ async fn every_request_s_example_is_taken() {
         for (content_type, media) in content {
             let token = operation["security"][0]["bearer"][0].as_str().unwrap().parse::<Scope>().unwrap();
             let token = if WRITES.contains(&token) { WRITER } else { READER };
-            let path = path.replace("{id}", "pilot-1");
+            let id = if path.starts_with("/v1/registrations") { REGISTRATION } else { "pilot-1" };
+            let path = path.replace("{id}", id);
             let request = bearing(Request::builder().method(method.as_str()).uri(path), token);
             let request = request.header(header::CONTENT_TYPE, content_type);
             let answer = Stage::new().send(request.body(media["example"].to_string().into()).unwrap()).await;
@@ -147,6 +149,11 @@ async fn real_answers_are_as_their_schemas_say() {
     hold("Subscriptions", &stage.get("/v1/subscriptions").await);
     hold("Subscription", &stage.get(&format!("/v1/subscriptions/{ACME}")).await);
     hold("History", &stage.get(&format!("/v1/subscriptions/{ACME}/history")).await);
+    hold("Registrations", &stage.get("/v1/registrations?state=pending").await);
+    hold("RegistrationClaim", &stage.get(&format!("/v1/registrations/{REGISTRATION}")).await);
+    let tenant = format!("/v1/registrations/{REGISTRATION}/tenant");
+    hold("RegistrationClaim", &stage.put(&tenant, json!({ "tenant": "acme" }).to_string()).await);
+    hold("Problem", &stage.put(&tenant, json!({ "tenant": "bolt" }).to_string()).await);
     hold("Changes", &stage.get("/v1/changes").await);
     hold("Problem", &stage.get("/v1/changes?after=x").await);
     hold("Problem", &Stage::new().post("no json").await);

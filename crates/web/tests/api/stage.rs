@@ -27,7 +27,7 @@ use crate::access::Access;
 pub(crate) const WRITER: &str = "writer-0123456789abcdef";
 pub(crate) const READER: &str = "reader-0123456789abcdef";
 /// What [`WRITER`] may do; [`READER`] may do everything else.
-pub(crate) const WRITES: [Scope; 2] = [Scope::UsageWrite, Scope::GrantsWrite];
+pub(crate) const WRITES: [Scope; 3] = [Scope::UsageWrite, Scope::GrantsWrite, Scope::RegistrationsWrite];
 pub(crate) const NOON: &str = "2026-11-26T12:30:00Z";
 pub(crate) const ACME: &str = "aws/prod-1/customer/X01";
 

@@ -15,8 +15,8 @@ use stallkeeper_lifecycle::{
 };
 use stallkeeper_persistence::usage::{EventLine, LedgerHealth, LossLine, RecordFilter, RecordLine, UsageSum};
 use stallkeeper_persistence::{
-    Actor, HistoryEntry, HistoryRecord, Job, JobCounts, JobKind, JobRecord, JobState, Page, QuarantineEntry,
-    QuarantineKey, QuarantineRecord, QuarantineState, StoreError, SubscriptionRecord,
+    Actor, HistoryEntry, HistoryRecord, Job, JobCounts, JobKind, JobPosition, JobRecord, JobState, Page,
+    QuarantineEntry, QuarantineKey, QuarantineRecord, QuarantineState, StoreError, SubscriptionRecord,
 };
 use stallkeeper_web::Problem;
 use stallkeeper_web::console::{
@@ -208,8 +208,14 @@ fn message(with_body: bool) -> QuarantineRecord {
 }
 
 fn job() -> JobRecord {
-    let job =
-        Job { key: key("X02Harm"), kind: JobKind::Wake, payload: "{}".to_owned(), version: 1, attempts: 12 };
+    let job = Job {
+        key: key("X02Harm"),
+        kind: JobKind::Wake,
+        target: String::new(),
+        payload: "{}".to_owned(),
+        version: 1,
+        attempts: 12,
+    };
     let error = Some("the marketplace answered <500>".to_owned());
     JobRecord { job, state: JobState::Failed, due_at: ago(5), leased_until: None, last_error: error }
 }
@@ -398,11 +404,7 @@ impl ConsoleReads for FakeWorker {
         Ok(1)
     }
 
-    async fn jobs(
-        &self,
-        state: JobState,
-        _page: &Page<(SubscriptionKey, JobKind)>,
-    ) -> Result<Vec<JobRecord>, StoreError> {
+    async fn jobs(&self, state: JobState, _page: &Page<JobPosition>) -> Result<Vec<JobRecord>, StoreError> {
         Ok(if state == JobState::Failed { vec![job()] } else { Vec::new() })
     }
 

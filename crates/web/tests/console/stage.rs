@@ -6,8 +6,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
+use stallkeeper_runtime::SystemEntropy;
 use stallkeeper_web::console::{
-    Access, Console, NoDeliveries, Operator, OperatorToken, Operators, SystemEntropy, console_routes,
+    Access, Console, NoDeliveries, Operator, OperatorToken, Operators, console_routes,
 };
 use tower::ServiceExt;
 

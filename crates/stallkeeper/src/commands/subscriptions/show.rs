@@ -4,11 +4,11 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde::Serialize;
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
-use stallkeeper_persistence::{JobRecord, JobState, PAGE_MAX, Page, Store, StoreError};
+use stallkeeper_persistence::{JobKind, JobPosition, JobRecord, JobState, PAGE_MAX, Page, Store, StoreError};
 
 use super::history::{History, HistoryLine};
 use super::line::{PeriodLine, SubscriptionLine};
-use crate::commands::jobs::{JobLine, plan};
+use crate::commands::jobs::{JobLine, kind_and_target, plan};
 use crate::config::Config;
 use crate::table::{Rfc3339, Screen, print, print_json, safe, when};
 
@@ -68,7 +68,7 @@ pub(super) async fn run(
     print_jobs(&jobs, screen, now, out)
 }
 
-/// A subscription has at most one job of each kind; they are looked for just behind its neighbour's key.
+/// A subscription has few jobs; they are looked for just behind its neighbour's key.
 pub(crate) async fn jobs_of(store: &dyn Store, key: &SubscriptionKey) -> Result<Vec<JobRecord>, StoreError> {
     let mut found = Vec::new();
     for state in JobState::ALL {
@@ -76,7 +76,7 @@ pub(crate) async fn jobs_of(store: &dyn Store, key: &SubscriptionKey) -> Result<
         loop {
             let records = store.jobs(state, &page).await?;
             let Some(last) = records.last() else { break };
-            page.after = Some((last.job.key.clone(), last.job.kind));
+            page.after = Some(last.position());
             let is_past = last.job.key.to_string() > key.to_string();
             found.extend(records.into_iter().filter(|record| record.job.key == *key));
             if is_past {
@@ -88,11 +88,11 @@ pub(crate) async fn jobs_of(store: &dyn Store, key: &SubscriptionKey) -> Result<
 }
 
 /// A position before a subscription's jobs: its key without the last character.
-fn just_before(key: &SubscriptionKey) -> Option<(SubscriptionKey, stallkeeper_persistence::JobKind)> {
+fn just_before(key: &SubscriptionKey) -> Option<JobPosition> {
     let text = key.to_string();
     let (cut, _) = text.char_indices().next_back()?;
     let before = text.get(..cut)?.parse().ok()?;
-    Some((before, stallkeeper_persistence::JobKind::Wake))
+    Some(JobPosition { key: before, kind: JobKind::Wake, target: String::new() })
 }
 
 fn facts(line: &SubscriptionLine, config: &Config, now: Timestamp) -> Vec<(&'static str, Option<String>)> {
@@ -172,7 +172,7 @@ fn print_jobs(
     let mut table = screen.table(&["job", "state", "when", "last error"]);
     for job in jobs {
         let error = job.last_error.as_deref().map(safe).unwrap_or_default();
-        table.add_row([job.job.kind.to_string(), job.state.to_string(), plan(job, now), error]);
+        table.add_row([kind_and_target(job), job.state.to_string(), plan(job, now), error]);
     }
     Ok(print(out, &table)?)
 }

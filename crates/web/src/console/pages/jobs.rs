@@ -5,8 +5,7 @@ use axum::Extension;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
-use stallkeeper_lifecycle::SubscriptionKey;
-use stallkeeper_persistence::{JobKind, JobState, Page};
+use stallkeeper_persistence::{JobPosition, JobState, NoJobPosition, Page};
 
 use super::super::Desk;
 use super::super::visitor::Visitor;
@@ -54,7 +53,7 @@ pub(super) async fn show(
     let choice =
         |of: JobState, number| Choice { name: of.as_str(), count: count(number), is_chosen: of == state };
     let next = |last: &stallkeeper_persistence::JobRecord| {
-        let after = format!("{}/{}", last.job.key, last.job.kind);
+        let after = last.position().to_string();
         href("/console/jobs", &[("state", state.as_str()), ("after", &after)])
     };
     Ok(page(&JobsPage {
@@ -70,12 +69,6 @@ pub(super) async fn show(
     }))
 }
 
-fn position(text: &str) -> Result<(SubscriptionKey, JobKind), Trouble> {
-    let read = || {
-        let (key, kind) = text.rsplit_once('/')?;
-        Some((key.parse().ok()?, kind.parse().ok()?))
-    };
-    read().ok_or_else(|| {
-        Trouble::Address("expected a subscription's key, a slash and a kind of job".to_owned())
-    })
+fn position(text: &str) -> Result<JobPosition, Trouble> {
+    text.parse().map_err(|error: NoJobPosition| Trouble::Address(error.to_string()))
 }
