@@ -28,8 +28,8 @@ def work(tenant):  # one hit of the product `search`, for those who may
 
 def told(event):  # a buyer leaves: what he used is all reported, so his final hour can go out
     if event["type"] == "subscription.ending":
-        tenant = event["data"]["tenant"]
-        complete = {"product": "search", "tenant": tenant, "source": "api", "complete_through": now()}
+        tenant, at = event["data"]["tenant"], event["timestamp"]  # by Stallkeeper's clock, not by this one
+        complete = {"product": "search", "tenant": tenant, "source": "api", "complete_through": at}
         call("PUT", "/v1/watermarks", complete)
 
 

@@ -159,7 +159,6 @@ impl Worker {
         api: &LateRoutes,
     ) -> anyhow::Result<()> {
         let Some(store) = self.open_store().await? else { return Ok(()) };
-        readiness.store_opened(store.clone());
         let work = Tasks::new(self.shutdown.clone());
         let channels = channels(&self.config).await?;
         let terms: Arc<dyn TermsOf> = self.config.clone();
@@ -173,6 +172,8 @@ impl Worker {
             let console = self.console(store.clone(), door, readiness, channels.clone())?;
             api.open(self.start_api(&work, store.clone(), desk)?.merge(console));
         }
+        // Only now, so that a worker that is ready answers buyers, too.
+        readiness.store_opened(store.clone());
         if role.is(Role::Meter) {
             readiness.metering_started(self.start_metering(&work, store.clone(), &committer).await);
         }
