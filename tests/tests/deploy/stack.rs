@@ -60,7 +60,7 @@ fn whoever_does_not_encrypt_is_kept_out_of_both_queues() {
 }
 
 #[test]
-fn a_worker_may_touch_its_own_queue_and_report_usage_and_no_more() {
+fn a_worker_may_touch_its_own_queue_let_buyers_in_and_report_usage_and_no_more() {
     for region in ["us-east-1", "cn-northwest-1"] {
         let stack = Template::new(region, &[TOPIC]);
         let statements = stack.resource("WorkerPolicy")["PolicyDocument"]["Statement"].clone();
@@ -73,13 +73,16 @@ fn a_worker_may_touch_its_own_queue_and_report_usage_and_no_more() {
             ],
             "Resource": stack.name_made("Queue.Arn"),
         });
+        let buyers = json!({
+            "Sid": "LetBuyersIn", "Effect": "Allow", "Action": "aws-marketplace:ResolveCustomer", "Resource": "*",
+        });
         let usage = json!({
             "Sid": "ReportUsage", "Effect": "Allow", "Action": "aws-marketplace:BatchMeterUsage", "Resource": "*",
         });
-        assert_eq!(statements, json!([queue, usage]));
+        assert_eq!(statements, json!([queue, buyers, usage]));
         let contracts_only = stack.with("Metering", "no");
         let statements = contracts_only.resource("WorkerPolicy")["PolicyDocument"]["Statement"].clone();
-        assert_eq!(statements, json!([queue]));
+        assert_eq!(statements, json!([queue, buyers]));
     }
 }
 
