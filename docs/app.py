@@ -15,21 +15,24 @@ def call(method, path, body=None):
     return json.load(urlopen(Request(API + path, data, headers, method=method)))
 
 
-def let_in():  # whoever said who he is becomes a tenant
+def let_in():  # whoever said who he is becomes a tenant, under an id that he cannot choose
     for buyer in call("GET", "/v1/registrations?state=pending")["registrations"]:
-        call("PUT", f"/v1/registrations/{buyer['id']}/tenant", {"tenant": buyer["company"]})
+        call("PUT", f"/v1/registrations/{buyer['id']}/tenant", {"tenant": buyer["id"]})
 
 
-def work(tenant):  # one hit of the product `search`, for those who may
+def work(tenant):  # one request to the product `search`, for those who may
     may = call("GET", f"/v1/entitlements?tenant={tenant}&product=search")["access"] == "full"
-    event = {"id": str(uuid.uuid4()), "tenant": tenant, "product": "search", "dimension": "hits", "quantity": 1}
-    return 200 if may and call("POST", "/v1/usage", [event | {"occurred_at": now()}]) else 403
+    event = {"id": str(uuid.uuid4()), "tenant": tenant, "product": "search", "dimension": "requests", "quantity": 1}
+    if not may:
+        return 403
+    result = call("POST", "/v1/usage", [event | {"occurred_at": now()}])["results"][0]
+    return 200 if result["status"] == "counted" else 503  # one event is refused alone, in an answer that is 200
 
 
 def told(event):  # a buyer leaves: what he used is all reported, so his final hour can go out
     if event["type"] == "subscription.ending":
         tenant, at = event["data"]["tenant"], event["timestamp"]  # by Stallkeeper's clock, not by this one
-        complete = {"product": "search", "tenant": tenant, "source": "api", "complete_through": at}
+        complete = {"product": "search", "tenant": tenant, "source": "app", "complete_through": at}
         call("PUT", "/v1/watermarks", complete)
 
 

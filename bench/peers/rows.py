@@ -22,9 +22,9 @@ EVENTS = 1_000
 INBOX = ["marketplace", "id", "subscription", "received_at", "outcome", "body"]
 SUBSCRIPTIONS = [
     "key", "marketplace", "product", "holder_kind", "holder_id", "state", "word", "tenant", "deadline",
-    "sequence", "created_at", "updated_at",
+    "sequence", "created_at", "updated_at", "changed_in",
 ]
-CHANGING = ["state", "word", "tenant", "deadline", "sequence", "updated_at"]
+CHANGING = ["state", "word", "tenant", "deadline", "sequence", "updated_at", "changed_in"]
 HISTORY = [
     "subscription", "at", "what", "happened_at", "event", "outcome", "word", "anomaly", "actor", "detail",
 ]
@@ -40,7 +40,7 @@ METER = [
     "subscription", "marketplace", "product", "tenant", "state", "deadline", "cut_by", "closes_by_word", "look_at",
     "updated_at",
 ]
-JOBS = ["subscription", "kind", "state", "due_at", "payload", "version"]
+JOBS = ["subscription", "kind", "target", "state", "due_at", "payload", "version"]
 
 
 def main():
@@ -67,7 +67,7 @@ def notifications(source):
         "inbox": source.read("inbox", INBOX, "received_at, marketplace, id"),
         "subscriptions": source.read("subscriptions", SUBSCRIPTIONS, "key"),
         "history": source.read("history", HISTORY, "number"),
-        "jobs": source.read("jobs", JOBS, "subscription, kind"),
+        "jobs": source.read("jobs", JOBS, "subscription, kind, target"),
     }
     return grouped(rows), len(rows["inbox"])
 
@@ -134,7 +134,7 @@ class Postgres:
         "sequence": "bigint", "version": "bigint", "hour": "bigint", "counted": "bigint", "parts": "bigint",
         "held_until": "timestamptz", "frozen_at": "timestamptz", "expires_at": "timestamptz",
         "retry_at": "timestamptz", "cut_by": "timestamptz", "closes_by_word": "timestamptz",
-        "look_at": "timestamptz",
+        "look_at": "timestamptz", "changed_in": "bigint",
     }
 
     def __init__(self, url):
@@ -147,7 +147,7 @@ class Postgres:
                 upsert("key", CHANGING, self.insert("subscriptions", SUBSCRIPTIONS)),
             ),
             "history": (HISTORY, self.insert("history", HISTORY)),
-            "jobs": (JOBS, upsert("subscription, kind", JOBS[2:], self.insert("jobs", JOBS))),
+            "jobs": (JOBS, upsert("subscription, kind, target", JOBS[3:], self.insert("jobs", JOBS))),
             "usage_events": (EVENT, self.insert("usage_events", EVENT)),
             "meters": (METER, upsert("subscription", METER[1:], self.insert("meters", METER))),
             "usage_records": (
@@ -188,7 +188,7 @@ class Sqlite:
             "inbox": self.insert("inbox", INBOX),
             "subscriptions": upsert("key", CHANGING, self.insert("subscriptions", SUBSCRIPTIONS)),
             "history": self.insert("history", HISTORY),
-            "jobs": upsert("subscription, kind", JOBS[2:], self.insert("jobs", JOBS)),
+            "jobs": upsert("subscription, kind, target", JOBS[3:], self.insert("jobs", JOBS)),
             "usage_events": self.insert("usage_events", EVENT),
             "meters": upsert("subscription", METER[1:], self.insert("meters", METER)),
             "usage_records": upsert(

@@ -73,7 +73,7 @@ pub(crate) async fn run(args: &EntitlementsArgs) -> anyhow::Result<()> {
     fs::write(&body, ask(&worker.url).await?.context("the worker does not answer any more")?)?;
     let script = stand.folder().join("ask.lua");
     fs::write(&script, lua(args.subscriptions))?;
-    let (constant, constant_url) = constant(&stand, &body)?;
+    let (constant, constant_url) = constant(&stand, &body).await?;
     let (mut answers, mut constants) = (Vec::new(), Vec::new());
     for round in 1..=args.rounds {
         eprintln!("round {round} of {}", args.rounds);
@@ -128,8 +128,9 @@ async fn started(stand: &Stand<'_>, name: &str, subscriptions: u64) -> anyhow::R
     Seller::new()?.subscribe(&*opened.store, subscriptions, now.minus(SUBSCRIBED_FOR), now).await?;
     opened.close().await;
     let (mut process, url) = installation.start_role("web")?;
-    app::wait_for(&mut process, &url).await?;
+    // It is ready only once it has read them.
     let began = tokio::time::Instant::now();
+    app::wait_for(&mut process, &url).await?;
     while ask(&url).await?.is_none() {
         process.ensure_running()?;
         ensure!(began.elapsed() < LOAD, "the worker has not read its subscriptions within {LOAD:?}");
@@ -152,11 +153,15 @@ async fn metric(url: &str, name: &str) -> anyhow::Result<f64> {
     value.with_context(|| format!("the worker has no metric {name}"))
 }
 
-fn constant(stand: &Stand<'_>, body: &std::path::Path) -> anyhow::Result<(Process, String)> {
+async fn constant(stand: &Stand<'_>, body: &std::path::Path) -> anyhow::Result<(Process, String)> {
     let listen = format!("127.0.0.1:{}", free_port()?);
     let mut command = tied(&std::env::current_exe()?);
     command.args(["constant", "--listen", &listen, "--body"]).arg(body);
-    let process = Process::spawn(&mut command, &stand.folder().join("constant.log"))?;
+    let mut process = Process::spawn(&mut command, &stand.folder().join("constant.log"))?;
+    while tokio::net::TcpStream::connect(&listen).await.is_err() {
+        process.ensure_running()?;
+        tokio::time::sleep(PROBE_EVERY).await;
+    }
     Ok((process, format!("http://{listen}")))
 }
 
@@ -202,7 +207,7 @@ fn rows(answers: &[f64], constants: &[f64], memory: &Memory) -> Vec<Row> {
         Row::new("memory a subscription, by the worker's count", memory.held / each, "bytes"),
         Row::new("memory a subscription, resident", number(memory.resident) / each, "bytes"),
         Row::new("memory, more than without any", megabytes(memory.resident), "MB"),
-        Row::new("reading all of them at the start", memory.loaded_in.as_secs_f64(), "s"),
+        Row::new("from the start of the process until all are read", memory.loaded_in.as_secs_f64(), "s"),
     ]
 }
 

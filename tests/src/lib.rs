@@ -6,8 +6,10 @@
     reason = "a test that cannot be set up must fail at once and in words"
 )]
 
+mod album;
 mod app;
 mod bill;
+mod browser;
 mod certificate_server;
 mod certificates;
 pub mod chaos;
@@ -21,6 +23,7 @@ mod moto;
 mod postgres;
 mod python;
 mod sales;
+mod schemathesis;
 mod stall;
 mod tap;
 mod visitor;
@@ -28,8 +31,10 @@ mod worker;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub use album::Album;
 pub use app::{Answer, App};
 pub use bill::{BillEntry, MeteringCalls};
+pub use browser::{BrowserReport, BrowserStep, Violation, browse};
 pub use certificate_server::CertificateServer;
 pub use certificates::{Authority, Digest, SigningKey};
 pub use database::Database;
@@ -42,6 +47,7 @@ pub use moto::{Depth, Moto, Queue, Topics, action_body};
 pub use postgres::{PrivatePostgres, TestDatabase};
 pub use python::run_pinned;
 pub use sales::Sales;
+pub use schemathesis::{Known, Schemathesis, Texts};
 pub use stall::{Product, Stall};
 pub use tap::{HeldAnswer, Tap};
 pub use visitor::{Shown, Visitor};

@@ -98,13 +98,18 @@ impl Depth {
 impl Market {
     /// Starts it; the seed makes its ids and its faults.
     pub fn start(seed: u64) -> Self {
+        Self::start_with(seed, &[])
+    }
+
+    /// The same with further arguments of `simulate`, such as `--contract`.
+    pub fn start_with(seed: u64, args: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("cannot make a folder for the simulator");
         let log =
             File::create(folder.path().join("simulator.log")).expect("cannot write the simulator's log");
         let mut command = Command::new("setpriv");
         command.arg("--pdeathsig=KILL").arg(environment("STALLKEEPER_TEST_BINARY"));
         command.args(["simulate", "--listen", "127.0.0.1:0", "--json", "--seed", &seed.to_string()]);
-        command.arg("--write-config").arg(folder.path());
+        command.arg("--write-config").arg(folder.path()).args(args);
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         let mut process =
             command.stdout(Stdio::piped()).stderr(log).spawn().expect("cannot start the simulator");
@@ -171,6 +176,19 @@ impl Market {
         let done = self.call::<Value>(Method::POST, "acts", Some(body)).await;
         let id = done.get("subscription").and_then(|entry| entry.get("id")).and_then(Value::as_str);
         id.unwrap_or_else(|| panic!("an act names its subscription: {done}")).to_owned()
+    }
+
+    /// Changes all that a contract entitles to, by dimension.
+    pub async fn change_entitlements(&self, buyer: &str, product: &str, quantities: Value) {
+        let act = json!({
+            "act": "change-entitlements", "buyer": buyer, "product": product, "quantities": quantities,
+        });
+        self.call::<Value>(Method::POST, "acts", Some(act)).await;
+    }
+
+    /// Lets questions about entitlements go wrong from now on.
+    pub async fn set_entitlement_faults(&self, faults: Value) {
+        self.call::<Value>(Method::PUT, "faults/entitlements", Some(faults)).await;
     }
 
     /// What a buyer's browser would bring to the seller's registration page.

@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Installation {
     folder: TempDir,
     variables: Vec<(String, String)>,
+    public_port: Option<u16>,
 }
 
 /// A running `stallkeeper run`; killed when dropped.
@@ -58,7 +59,7 @@ impl Installation {
     pub fn new(config_toml: &str, database_url: &str) -> Self {
         let folder = tempfile::tempdir().expect("cannot make a folder for the configuration");
         fs::write(folder.path().join("stallkeeper.toml"), config_toml).expect("cannot write a configuration");
-        let installation = Self { folder, variables: Vec::new() };
+        let installation = Self { folder, variables: Vec::new(), public_port: None };
         installation
             .variable("STALLKEEPER_DATABASE_URL", database_url)
             .variable("AWS_ACCESS_KEY_ID", "test")
@@ -75,6 +76,12 @@ impl Installation {
         self.variables.retain(|(known, _)| known != name);
         self.variables.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Serves buyers at this port, of which others have to know beforehand; one worker at a time.
+    #[must_use]
+    pub fn with_public_port(self, port: u16) -> Self {
+        Self { public_port: Some(port), ..self }
     }
 
     /// A file beside the configuration, such as a root certificate; gives its path.
@@ -97,7 +104,8 @@ impl Installation {
     /// The same with further arguments of `run`, such as `--dry-run`.
     pub fn start_with(&self, args: &[&str]) -> Worker {
         let port = || free_port().expect("no port is free");
-        let (internal, public) = (format!("127.0.0.1:{}", port()), format!("127.0.0.1:{}", port()));
+        let internal = format!("127.0.0.1:{}", port());
+        let public = format!("127.0.0.1:{}", self.public_port.unwrap_or_else(port));
         let log = self.folder.path().join(format!("worker-{internal}.log"));
         let output = File::create(&log).expect("cannot write the worker's log");
         let mut command = self.command(&["run"]);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use stallkeeper_tests::{Database, Market, MeteredStall, Visitor, environment, eventually};
+use stallkeeper_tests::{App as Seller, Database, Market, MeteredStall, Visitor, environment, eventually};
 use xtask::postgres::free_port;
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -52,6 +52,8 @@ async fn an_app_of_a_few_lines_lets_a_buyer_in_works_for_him_and_settles_him_whe
     let installation = stall
         .installation(&database)
         .variable("STALLKEEPER_API_TOKEN_0_SCOPES", scopes)
+        .variable("STALLKEEPER_PRODUCT_0_USAGE_SOURCES", "app")
+        .variable("STALLKEEPER_PRODUCT_0_DIMENSION_0_NAME", "requests")
         .variable("STALLKEEPER_WEBHOOK_0_NAME", "app")
         .variable("STALLKEEPER_WEBHOOK_0_URL", &format!("http://127.0.0.1:{port}/"))
         .variable("STALLKEEPER_WEBHOOK_0_SECRETS", SECRET)
@@ -60,15 +62,18 @@ async fn an_app_of_a_few_lines_lets_a_buyer_in_works_for_him_and_settles_him_whe
     let app = App::start(port, &worker.internal_url());
     let mut visitor = Visitor::new(&worker);
     visitor.register("aws", &stall.market.token("mia", "search").await).await;
-    assert_eq!(visitor.submit("AAA", "Mia", "mia@example.com").await.status, 303);
-    eventually("the app listens", PATIENCE, async || app.works_for("AAA").await.is_some()).await;
-    assert_eq!(app.works_for("AAA").await, Some(403), "he has not bought yet");
+    assert_eq!(visitor.submit("Example Buyer", "Mia", "mia@example.com").await.status, 303);
+    let pending =
+        Seller::new(Some(MeteredStall::TOKEN)).get(&worker, "/v1/registrations?state=pending").await.ok();
+    let tenant = pending["registrations"][0]["id"].as_str().unwrap().to_owned();
+    eventually("the app listens", PATIENCE, async || app.works_for(&tenant).await.is_some()).await;
+    assert_eq!(app.works_for(&tenant).await, Some(403), "he has not bought yet");
     stall.market.act("subscribe", "mia", "search").await;
-    eventually("the app works for him", PATIENCE, async || app.works_for("AAA").await == Some(200)).await;
+    eventually("the app works for him", PATIENCE, async || app.works_for(&tenant).await == Some(200)).await;
     assert_eq!(visitor.stage().await, "active");
-    assert_eq!(app.works_for("AAA").await, Some(200));
+    assert_eq!(app.works_for(&tenant).await, Some(200));
     stall.market.act("unsubscribe", "mia", "search").await;
     let billed = async || stall.market.bill().await.iter().map(|entry| entry.quantity).sum::<i64>();
-    eventually("both hits are on his bill", PATIENCE, async || billed().await == 2).await;
-    assert_eq!(app.works_for("AAA").await, Some(403), "no new work for who leaves");
+    eventually("both requests are on his bill", PATIENCE, async || billed().await == 2).await;
+    assert_eq!(app.works_for(&tenant).await, Some(403), "no new work for who leaves");
 }

@@ -96,7 +96,7 @@ async fn a_grant_gives_access_and_its_end_takes_it(database: Database) {
     wait_for(&worker, "AAA", "vault", "full granted").await;
     assert_eq!(entitlement(&worker, "AAA", "", "vault").await["grants"], json!(["pilot"]));
     installation.run(&["grants", "revoke", "pilot", "--by", "mia"]).expect_success();
-    wait_for(&worker, "AAA", "vault", "none not_managed").await;
+    wait_for(&worker, "AAA", "vault", "none ended").await;
     let listed = installation.run(&["grants", "list", "--json"]).json();
     assert_eq!(listed["grants"][0]["revoked_by"], "operator:mia");
     installation
@@ -118,7 +118,7 @@ async fn a_grant_gives_access_and_its_end_takes_it(database: Database) {
         words(&worker, "AAA", "111", "vault").await == "full granted"
     })
     .await;
-    assert_eq!(words(&worker, "AAA", "222", "vault").await, "none not_subscribed");
+    assert_eq!(words(&worker, "AAA", "222", "vault").await, "none ended");
 }
 
 /// Every change is handed out once it is decided, as it is now, behind an opaque cursor.

@@ -41,7 +41,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stallkeeper-runtime",
         ],
     ),
-    ("stallkeeper-aws", &["stallkeeper-ledger", "stallkeeper-metering", "stallkeeper-registration"]),
+    (
+        "stallkeeper-contract",
+        &["stallkeeper-lifecycle", "stallkeeper-outbox", "stallkeeper-persistence", "stallkeeper-runtime"],
+    ),
+    (
+        "stallkeeper-aws",
+        &[
+            "stallkeeper-contract",
+            "stallkeeper-ledger",
+            "stallkeeper-lifecycle",
+            "stallkeeper-metering",
+            "stallkeeper-registration",
+        ],
+    ),
     (
         "stallkeeper-web",
         &[
@@ -68,6 +81,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "stallkeeper",
         &[
             "stallkeeper-aws",
+            "stallkeeper-contract",
             "stallkeeper-entitlement",
             "stallkeeper-ledger",
             "stallkeeper-lifecycle",

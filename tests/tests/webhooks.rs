@@ -96,6 +96,7 @@ async fn receive(
         "slow" if is_first => std::future::pending().await,
         "broken" if is_first => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         "moved" if is_first => (StatusCode::FOUND, [(header::LOCATION, "/elsewhere")]).into_response(),
+        "hanging" => std::future::pending().await,
         "stuck" if event != "subscription.ending" => std::future::pending().await,
         _ => StatusCode::NO_CONTENT.into_response(),
     }
@@ -221,6 +222,27 @@ async fn an_ending_reaches_the_app_while_an_older_delivery_keeps_failing(databas
     assert_eq!(taken.iter().map(|attempt| &attempt["event"]).collect::<Vec<_>>(), ["subscription.ending"]);
 }
 
+async fn an_endpoint_that_hangs_keeps_no_ending_from_another(database: Database) {
+    let (receiver, address, _serving) = Receiver::start().await;
+    let stall = Stall::open(1).await;
+    let [hanging, app] = ["hanging", "app"]
+        .map(|name| endpoint(name, &format!("http://{address}/{name}"), "subscription.ending"));
+    let hanging = hanging.replace("timeout_secs = 1\n", "timeout_secs = 30\n");
+    let installation = installation(&stall, &database, &[hanging, app]);
+    let _worker = installation.start_ready().await;
+    // More than one lane attempts at once.
+    let buyers: Vec<String> = (0..80).map(|number| format!("buyer-{number}")).collect();
+    for action in ["subscribe-success", "unsubscribe-pending"] {
+        let text = |buyer: &String| stall.products[0].envelope(action, buyer).text();
+        stall.send(&buyers.iter().map(text).collect::<Vec<_>>()).await;
+    }
+    eventually("the app is told of every window", PATIENCE, async || {
+        receiver.events("app").len() == buyers.len()
+    })
+    .await;
+    assert!(attempts(&installation, "hanging").is_empty(), "nobody waited for an attempt to time out");
+}
+
 async fn a_test_and_a_replay_reach_the_app(database: Database) {
     let (receiver, address, _serving) = Receiver::start().await;
     let stall = Stall::open(1).await;
@@ -289,6 +311,7 @@ macro_rules! on_both_databases {
 on_both_databases!(
     deliveries_survive_every_fault_of_a_receiver,
     an_ending_reaches_the_app_while_an_older_delivery_keeps_failing,
+    an_endpoint_that_hangs_keeps_no_ending_from_another,
     a_test_and_a_replay_reach_the_app,
     the_same_is_published_to_a_topic,
 );

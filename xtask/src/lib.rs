@@ -2,10 +2,12 @@
 
 mod bench;
 mod bite;
+mod browser;
 mod chaos;
 mod fuzz;
 mod image;
 mod moto;
+mod pinned;
 pub mod postgres;
 mod prepare;
 mod program;

@@ -1,7 +1,6 @@
 //! moto: SQS and SNS that nobody here wrote, in a virtual environment of its own.
 
 use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -9,11 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::pinned::Pinned;
 use crate::postgres::free_port;
-use crate::program::{capture, succeeds, tied, wait_until};
+use crate::program::{bounded, capture, succeeds, tied, wait_until};
 use crate::tree::Tree;
 
-const VENV_PREFIX: &str = "test-venv-";
+const REQUIREMENTS: &str = "tests/requirements.txt";
+const PINNED: Pinned = Pinned { what: "moto and schemathesis", prefix: "test-venv-", files: &[REQUIREMENTS] };
 const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// A moto server on a loopback port, stopped when dropped.
@@ -64,37 +65,17 @@ impl Drop for Moto {
 
 /// The virtual environment's Python.
 pub(crate) fn python(tree: &Tree) -> Result<PathBuf> {
-    let venv = venv(tree)?;
-    if !venv.join("ready").is_file() {
-        bail!("moto is not installed as tests/requirements.txt pins it; run `cargo xtask setup`");
-    }
-    Ok(venv.join("bin/python"))
+    Ok(PINNED.installed(tree)?.join("bin/python"))
 }
 
-/// Installs moto as pinned, unless that very set is there already; older sets are removed.
+/// Installs the packages as tests/requirements.txt pins them.
 pub(crate) fn install(tree: &Tree) -> Result<()> {
-    let venv = venv(tree)?;
-    if venv.join("ready").is_file() {
-        return Ok(());
-    }
-    println!("installing moto into {}", venv.display());
-    remove_old_venvs(tree)?;
-    capture(Command::new(system_python()).args(["-m", "venv"]).arg(&venv))?;
-    capture(
-        Command::new(venv.join("bin/python"))
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--no-deps",
-                "--requirement",
-            ])
-            .arg(requirements(tree)),
-    )?;
-    File::create(venv.join("ready")).context("cannot mark the virtual environment as ready")?;
-    Ok(())
+    PINNED.install(tree, |venv| {
+        capture(Command::new(system_python()).args(["-m", "venv"]).arg(venv))?;
+        let mut pip = bounded(venv.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+        capture(pip.arg("--requirement").arg(tree.root().join(REQUIREMENTS))).map(drop)
+    })
 }
 
 /// Whether some Python here can make virtual environments; Debian ships that as a package of its own.
@@ -105,26 +86,4 @@ pub(crate) fn python_can_make_venvs() -> bool {
 fn system_python() -> &'static str {
     const DEBIAN: &str = "/usr/bin/python3";
     if fs::exists(DEBIAN).unwrap_or_default() { DEBIAN } else { "python3" }
-}
-
-fn requirements(tree: &Tree) -> PathBuf {
-    tree.root().join("tests/requirements.txt")
-}
-
-/// Named by what the requirements say, so that a changed pin makes a new one.
-fn venv(tree: &Tree) -> Result<PathBuf> {
-    let pins = fs::read(requirements(tree)).context("cannot read tests/requirements.txt")?;
-    let mut hasher = DefaultHasher::new();
-    pins.hash(&mut hasher);
-    Ok(tree.target().join(format!("{VENV_PREFIX}{:016x}", hasher.finish())))
-}
-
-fn remove_old_venvs(tree: &Tree) -> Result<()> {
-    for entry in fs::read_dir(tree.target()).context("cannot list the target folder")? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(VENV_PREFIX) {
-            fs::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
 }

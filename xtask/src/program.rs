@@ -1,6 +1,7 @@
 //! Running other programs: each failure names the program and says what it printed.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,19 @@ pub(crate) fn tied_unprivileged(program: impl AsRef<OsStr>) -> Command {
     }
     command.arg(program);
     command
+}
+
+/// A program that is ended when it takes longer than anybody waits, such as one that asks a network.
+pub(crate) fn bounded(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=10", "900"]).arg(program);
+    command
+}
+
+/// Where a program is among those that can be started by their name.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 /// Whether this process may do everything.

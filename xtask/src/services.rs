@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
@@ -10,18 +11,22 @@ use crate::moto::Moto;
 use crate::postgres::{Cluster, Durability};
 use crate::program::tied;
 use crate::tree::Tree;
-use crate::{setup, template};
+use crate::{browser, setup, template};
 
 /// Running services; dropped, they stop.
 #[derive(Debug)]
 pub(crate) struct Services {
     postgres: Cluster,
     moto: Moto,
+    node_modules: PathBuf,
+    chromium: PathBuf,
 }
 
 impl Services {
     pub(crate) fn start(tree: &Tree) -> Result<Self> {
-        Ok(Self { postgres: Cluster::create(Durability::None)?, moto: Moto::start(tree)? })
+        let (node_modules, chromium) = (browser::modules(tree)?, browser::chromium()?);
+        let (postgres, moto) = (Cluster::create(Durability::None)?, Moto::start(tree)?);
+        Ok(Self { postgres, moto, node_modules, chromium })
     }
 
     pub(crate) fn postgres(&self) -> &Cluster {
@@ -29,12 +34,14 @@ impl Services {
     }
 
     /// What the tests read to find the services and the binary of the given tree.
-    pub(crate) fn environment(&self, tree: &Tree) -> [(&'static str, String); 5] {
+    pub(crate) fn environment(&self, tree: &Tree) -> [(&'static str, String); 7] {
         [
             ("STALLKEEPER_TEST_POSTGRES_URL", self.postgres.url("postgres")),
             ("STALLKEEPER_TEST_TEMPLATE", template::NAME.to_owned()),
             ("STALLKEEPER_TEST_MOTO_URL", self.moto.url()),
             ("STALLKEEPER_TEST_PYTHON", self.moto.python().display().to_string()),
+            ("STALLKEEPER_TEST_NODE_MODULES", self.node_modules.display().to_string()),
+            ("STALLKEEPER_TEST_CHROMIUM", self.chromium.display().to_string()),
             ("STALLKEEPER_TEST_BINARY", tree.binary().display().to_string()),
         ]
     }

@@ -175,6 +175,8 @@ fn class_of(code: &str) -> Class {
         | "InvalidAccessKeyId"
         | "InvalidClientTokenId"
         | "InvalidSecurity"
+        | "InvalidSignature"
+        | "InvalidSignatureException"
         | "MissingAuthenticationToken"
         | "OptInRequired"
         | "SignatureDoesNotMatch"

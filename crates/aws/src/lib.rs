@@ -2,6 +2,7 @@
 
 mod arn;
 mod clock;
+mod entitlement;
 mod error;
 mod inspect;
 mod metering;
@@ -16,6 +17,7 @@ mod subscription;
 
 pub use arn::{ArnError, QueueArn, QueueUrl, RuleArn, TopicArn};
 pub use clock::{ClockFinding, MAX_CLOCK_SKEW};
+pub use entitlement::EntitlementClient;
 pub use error::AwsError;
 pub use inspect::{
     CredentialsFacts, Inspection, QueueFacts, QueueWarning, RawDelivery, SubscriptionFinding,

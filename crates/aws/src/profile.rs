@@ -22,6 +22,8 @@ const METERING_TIMEOUT: Duration = Duration::from_secs(20);
 /// A buyer waits for it in his browser.
 const REGISTRATION_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
 const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// The only Region of the global partition that has the Marketplace Entitlement Service.
+const ENTITLEMENT_REGION: &str = "us-east-1";
 const ATTEMPTS_MAX: u32 = 3;
 /// Shown in the seller's `CloudTrail` beside each call made under an assumed role.
 const SESSION_NAME: &str = "stallkeeper";
@@ -96,6 +98,8 @@ pub struct Endpoints {
     pub sns: Option<String>,
     /// Base URL that metering calls go to.
     pub metering: Option<String>,
+    /// Base URL that questions about entitlements go to.
+    pub entitlement: Option<String>,
 }
 
 /// How one marketplace's AWS account is reached.
@@ -210,6 +214,22 @@ pub(crate) fn registration_client(
         builder = builder.endpoint_url(url);
     }
     aws_sdk_marketplacemetering::Client::from_conf(builder.build())
+}
+
+/// A client of the Marketplace Entitlement Service, which is in one Region of a partition, and makes one attempt
+/// per call: whoever paces calls must know of each.
+pub(crate) fn entitlement_client(
+    config: &SdkConfig,
+    account: &Account,
+) -> aws_sdk_marketplaceentitlement::Client {
+    let mut builder = aws_sdk_marketplaceentitlement::config::Builder::from(config)
+        .region(Region::from_static(ENTITLEMENT_REGION))
+        .timeout_config(timeouts(ATTEMPT_TIMEOUT, ATTEMPT_TIMEOUT))
+        .retry_config(RetryConfig::disabled());
+    if let Some(url) = &account.endpoints.entitlement {
+        builder = builder.endpoint_url(url);
+    }
+    aws_sdk_marketplaceentitlement::Client::from_conf(builder.build())
 }
 
 #[cfg(test)]

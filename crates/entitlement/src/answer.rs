@@ -212,6 +212,9 @@ impl Index {
         };
         answer.grants = holding().map(|grant| grant.id.clone()).collect();
         answer.dimensions = dimensions(&candidates);
+        if answer.reason != Reason::Granted && answer.expires_at.is_none() {
+            answer.expires_at = answer.dimensions.iter().filter_map(|one| one.expires_at).min();
+        }
         if answer.access == Access::None && answer.reason.is_mended_by_buying() {
             answer.subscribe_url = self.subscribe_url(ask.tenant, product);
         }
@@ -252,7 +255,9 @@ impl Index {
         if had_grant {
             return Reason::Ended;
         }
-        let is_managed = self.entries_of(tenant).next().is_some() || !self.grants_of(tenant).is_empty();
+        let is_managed = self.entries_of(tenant).next().is_some()
+            || !self.grants_of(tenant).is_empty()
+            || self.formers().has(tenant);
         if is_managed { Reason::NotSubscribed } else { Reason::NotManaged }
     }
 

@@ -133,10 +133,18 @@ impl Follower {
         Ok(())
     }
 
-    async fn begin(&self) -> Result<Pass, StoreError> {
+    async fn begin(&mut self) -> Result<Pass, StoreError> {
         // In this order: what is committed by now is below the horizon or at it, and is read after it.
         let began = self.entitlements.fresh_now();
         let horizon = self.store.change_horizon().await?;
+        if horizon < self.floor {
+            tracing::warn!(
+                "the database is an older one than before, as after a restore; all of it is read anew"
+            );
+            self.store.mend_change_numbers().await?;
+            self.entitlements.forget();
+            self.floor = 0;
+        }
         let from = || Reading::Behind(ChangePosition::before(self.floor));
         Ok(Pass { began, horizon, subscriptions: from(), grants: from() })
     }

@@ -6,7 +6,7 @@ use stallkeeper_persistence::{GrantId, GrantRecord};
 use crate::catalog::{Catalog, ProductNumber};
 use crate::entry::is_for;
 
-/// Grants that were not revoked, by tenant.
+/// Grants, by tenant; one that was revoked is over.
 #[derive(Debug, Default)]
 pub(crate) struct Grants {
     by_tenant: HashMap<String, Vec<Granted>>,
@@ -44,15 +44,15 @@ impl Grants {
     pub(crate) fn put(&mut self, record: &GrantRecord, catalog: &Catalog) {
         let grant = &record.grant;
         self.remove(&grant.id);
-        if record.revoked.is_some() {
-            return;
-        }
+        // Who had one is no direct customer, and is told that it is over.
+        let until =
+            if record.revoked.is_some() { Some(Timestamp::from_micros(i64::MIN)) } else { grant.until };
         self.tenants.insert(grant.id.clone(), grant.tenant.to_string());
         let granted = Granted {
             id: grant.id.clone(),
             user: grant.user.as_ref().map(ToString::to_string),
             product: catalog.number(grant.product.as_str()),
-            until: grant.until,
+            until,
         };
         let granteds = self.by_tenant.entry(grant.tenant.to_string()).or_default();
         let at = granteds.partition_point(|before| before.id < granted.id);

@@ -3,11 +3,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use stallkeeper_lifecycle::{Holder, MarketplaceName, ProductCode, SubscriptionKey, Terms};
+use stallkeeper_lifecycle::{Holder, MarketplaceName, ProductCode, SubscriptionKey, TenantId, Terms};
 use stallkeeper_persistence::{Changed, GrantRecord, SubscriptionRecord};
 
 use crate::catalog::{Catalog, CatalogListing, ProductNumber};
 use crate::entry::{Entry, link, place_of};
+use crate::former::Formers;
 use crate::grants::{Granted, Grants};
 use crate::slab::{Place, Slab};
 use crate::unreadable::Unreadable;
@@ -23,6 +24,7 @@ pub struct Index {
     /// The first of each tenant's; the others are chained to it.
     by_tenant: HashTable<Place>,
     grants: Grants,
+    formers: Formers,
     unreadable: Unreadable,
     hasher: RandomState,
     /// What entries hold outside of themselves.
@@ -50,6 +52,7 @@ impl Index {
             by_key: HashTable::new(),
             by_tenant: HashTable::new(),
             grants: Grants::default(),
+            formers: Formers::default(),
             unreadable: Unreadable::default(),
             hasher: RandomState::new(),
             bytes_held: 0,
@@ -70,6 +73,14 @@ impl Index {
     /// What is sold.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    pub(crate) fn catalog_shared(&self) -> Arc<Catalog> {
+        self.catalog.clone()
+    }
+
+    pub(crate) fn formers(&self) -> &Formers {
+        &self.formers
     }
 
     /// How many subscriptions are bound to a tenant.
@@ -114,6 +125,8 @@ impl Index {
     fn put(&mut self, record: &SubscriptionRecord) {
         let key = &record.key;
         self.remove(key);
+        let former = record.subscription.former.as_ref();
+        self.formers.put(&key.to_string(), former.map(TenantId::as_str));
         if key.is_agreement() || record.subscription.binding.is_none() {
             return;
         }

@@ -5,6 +5,7 @@ mod answer;
 mod catalog;
 mod entry;
 mod follower;
+mod former;
 mod grants;
 mod index;
 mod shared;

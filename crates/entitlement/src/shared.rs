@@ -104,6 +104,13 @@ impl Entitlements {
         change(&mut state.index)
     }
 
+    /// Knows nothing any more, so that nothing is answered until all is read anew.
+    pub(crate) fn forget(&self) {
+        let mut state = self.0.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.index = Index::new(&state.index.catalog_shared());
+        state.fresh = None;
+    }
+
     pub(crate) fn refresh(&self, fresh: Fresh) {
         let mut state = self.0.state.write().unwrap_or_else(PoisonError::into_inner);
         state.fresh = Some(fresh);

@@ -1,7 +1,7 @@
 use crate::diff::diff;
 use crate::{
-    Anomaly, Binding, Effect, Fact, FactKind, Flag, Folded, Inserted, ReconcileReason, Snapshot, Standing,
-    Subscription, Terms, Timestamp, Word, fold, view,
+    Anomaly, Binding, Effect, Fact, FactKind, Flag, Folded, Inserted, Pricing, ReconcileReason, Snapshot,
+    Standing, Subscription, Terms, Timestamp, Word, fold, view,
 };
 
 /// Something that may change a subscription.
@@ -70,7 +70,11 @@ pub fn decide(
         if change == Change::Wake {
             woken = Woken::Yes;
         }
+        let bound_before = subscription.binding.as_ref().map(|binding| binding.tenant.clone());
         let (outcome, fact) = take(subscription, change, now);
+        if bound_before.as_ref() != subscription.binding.as_ref().map(|binding| &binding.tenant) {
+            subscription.former = bound_before.or_else(|| subscription.former.take());
+        }
         if outcome == StepOutcome::TooOld {
             effects.push(Effect::Reconcile(ReconcileReason::TooOld));
         }
@@ -142,6 +146,8 @@ fn settle(subscription: &mut Subscription, woken: Woken, now: Timestamp, terms: 
     let after = view(&folded, subscription.binding.as_ref(), &subscription.snapshots, now, terms);
     let mut effects = diff(subscription.announced.as_ref(), &after, subscription.sequence.saturating_add(1));
     let is_news = !effects.is_empty();
+    let was_bound = subscription.announced.as_ref().is_some_and(|view| view.binding.is_some());
+    let is_bound_anew = after.binding.is_some() && !was_bound;
     if let Standing::Ending { deadline, .. } = after.standing
         && woken == Woken::Yes
         && !effects.contains(&Effect::WakeAt(deadline))
@@ -153,15 +159,26 @@ fn settle(subscription: &mut Subscription, woken: Woken, now: Timestamp, terms: 
         subscription.sequence = subscription.sequence.saturating_add(1);
         subscription.announced = Some(after);
     }
-    effects.extend(query(subscription, &folded));
+    effects.extend(query(subscription, &folded, terms.pricing, is_bound_anew));
     effects.extend(report(subscription, flags));
     effects
 }
 
-fn query(subscription: &mut Subscription, folded: &Folded) -> Option<Effect> {
-    let newer = folded.entitlements_changed_at > subscription.queried_for;
-    subscription.queried_for = subscription.queried_for.max(folded.entitlements_changed_at);
-    newer.then_some(Effect::QueryEntitlements)
+/// Events of licenses have no word of their own for changed entitlements, and of a contract that is older than the
+/// worker there may be none at all: it is asked about when its holder becomes a tenant.
+fn query(
+    subscription: &mut Subscription,
+    folded: &Folded,
+    pricing: Pricing,
+    is_bound_anew: bool,
+) -> Option<Effect> {
+    let licensed_at = folded.licensed_at.filter(|_| pricing != Pricing::Subscription);
+    let changed_at = folded.entitlements_changed_at.max(licensed_at);
+    let newer = changed_at > subscription.queried_for;
+    let unheard_of =
+        is_bound_anew && pricing != Pricing::Subscription && subscription.snapshots.granted().is_none();
+    subscription.queried_for = subscription.queried_for.max(changed_at);
+    (newer || unheard_of).then_some(Effect::QueryEntitlements)
 }
 
 fn report(subscription: &mut Subscription, flags: Vec<Flag>) -> Vec<Effect> {

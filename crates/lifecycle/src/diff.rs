@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Access, Anomaly, Flag, Position, Standing, Timestamp, View, Word};
+use crate::{Access, Anomaly, Binding, Flag, Position, Standing, Timestamp, View, Word};
 
 /// Something that a change of a subscription asks to be done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct Announcement {
     pub sequence: u64,
     /// Where the subscription stands now.
     pub view: View,
+    /// Whom it was bound to until now, where that was another one or is nobody any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<Binding>,
 }
 
 /// The names of announcements.
@@ -92,7 +95,9 @@ pub fn diff(before: Option<&View>, after: &View, sequence: u64) -> Vec<Effect> {
         return Vec::new();
     }
     let event = announced(before, after);
-    let mut effects = vec![Effect::Announce(Box::new(Announcement { event, sequence, view: after.clone() }))];
+    let former = before.and_then(|view| view.binding.clone()).filter(|_| !is_bound_as(before, after));
+    let announcement = Announcement { event, sequence, view: after.clone(), former };
+    let mut effects = vec![Effect::Announce(Box::new(announcement))];
     let deadline_before = before.and_then(|view| deadline(&view.standing));
     if let Some(deadline) = deadline(&after.standing)
         && deadline_before != Some(deadline)
@@ -103,6 +108,10 @@ pub fn diff(before: Option<&View>, after: &View, sequence: u64) -> Vec<Effect> {
         effects.push(Effect::Reconcile(ReconcileReason::NoLastWord));
     }
     effects
+}
+
+fn is_bound_as(before: Option<&View>, after: &View) -> bool {
+    before.is_some_and(|before| before.binding == after.binding)
 }
 
 fn deadline(standing: &Standing) -> Option<Timestamp> {

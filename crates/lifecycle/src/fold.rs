@@ -22,6 +22,10 @@ pub struct Folded {
     pub licensee: Option<Licensee>,
     /// When the marketplace last said that entitlements changed.
     pub entitlements_changed_at: Option<Timestamp>,
+    /// When the marketplace last said that the license was updated, which is also how it says that a contract's
+    /// entitlements changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licensed_at: Option<Timestamp>,
 }
 
 /// Whether AWS has warned about the buyer: closed, compromised or abusive accounts.
@@ -68,6 +72,7 @@ pub fn step(before: Folded, fact: &Fact) -> (Folded, Option<Anomaly>) {
         FactKind::LicenseUpdated { offer, agreement, licensee } => {
             after.agreement = agreement.clone().or(after.agreement);
             after.licensee = licensee.clone().or(after.licensee);
+            after.licensed_at = Some(at);
             license_updated(standing, &mut periods, offer.as_ref())
         }
         FactKind::LicenseConfirmed { offer, agreement } => {

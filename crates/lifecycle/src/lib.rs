@@ -26,7 +26,7 @@ pub use ids::{
     LicenseId, MarketplaceName, OfferId, PlanId, ProductCode, SubscriptionKey, TenantId, UserId,
 };
 pub use log::{Base, FACTS_MAX, FactLog, Inserted, KEPT};
-pub use snapshot::{ENTITLEMENTS_MAX, Entitlement, Snapshot, Snapshots};
+pub use snapshot::{EMPTY_APART, ENTITLEMENTS_MAX, Entitlement, Snapshot, Snapshots};
 pub use standing::{End, Entry, FINAL_WINDOW, Period, Standing, SuspendReason};
 pub use subscription::{Binding, Subscription};
 pub use timestamp::{Timestamp, TimestampError};

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
@@ -5,8 +7,12 @@ use crate::Timestamp;
 /// How many entitlements of one answer are kept.
 pub const ENTITLEMENTS_MAX: usize = 1_000;
 
-/// How many empty answers in a row are remembered; two decide, the first one dates the end.
+/// How many empty answers in a row are remembered; the first and the last decide, and the first dates the end.
 const EMPTY_ANSWERS_MAX: usize = 16;
+
+/// How far apart two questions are whose empty answers are an end: answers lag behind purchases and renewals, and
+/// two questions at once are no more than one.
+pub const EMPTY_APART: Duration = Duration::from_mins(1);
 
 /// A whole answer of a marketplace to the question what a holder is entitled to.
 ///
@@ -50,11 +56,12 @@ impl Snapshots {
         self.granted.as_ref()
     }
 
-    /// When the first of at least two empty answers after it was asked for: the end, confirmed.
+    /// When the first of the empty answers after it was asked for, once another one is a minute later: the end,
+    /// confirmed.
     pub fn confirmed_empty_at(&self) -> Option<Timestamp> {
         match self.empty_at.as_slice() {
-            [first, _, ..] => Some(*first),
-            [] | [_] => None,
+            [first, .., last] if last.since(*first) >= EMPTY_APART => Some(*first),
+            _ => None,
         }
     }
 
@@ -75,7 +82,9 @@ impl Snapshots {
     fn insert_empty(&mut self, asked_at: Timestamp) -> bool {
         let Err(index) = self.empty_at.binary_search(&asked_at) else { return false };
         self.empty_at.insert(index, asked_at);
-        self.empty_at.truncate(EMPTY_ANSWERS_MAX);
+        if self.empty_at.len() > EMPTY_ANSWERS_MAX {
+            self.empty_at.remove(1);
+        }
         true
     }
 }

@@ -12,6 +12,9 @@ pub struct Subscription {
     /// Whom it is bound to; it has no marketplace time, so no fact outdates it, nor the reverse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<Binding>,
+    /// Whom it was bound to before that, where that was another tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<TenantId>,
     /// What the marketplace answered when asked.
     #[serde(default, skip_serializing_if = "Snapshots::is_empty")]
     pub snapshots: Snapshots,

@@ -2,7 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::standing::FINAL_WINDOW;
 use crate::{
-    Advisory, AgreementId, Binding, End, Entry, Folded, Period, Snapshots, Standing, Timestamp, Trial,
+    Advisory, AgreementId, Binding, End, Entitlement, Entry, Folded, Period, Snapshots, Standing, Timestamp,
+    Trial,
 };
 
 /// What everyone sees of a subscription at one moment.
@@ -20,6 +21,9 @@ pub struct View {
     pub advisory: Advisory,
     /// Its agreement, where the marketplace has such.
     pub agreement: Option<AgreementId>,
+    /// Of a contract that gives access, what the marketplace last said that it entitles to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entitlements: Vec<Entitlement>,
 }
 
 /// The words that people and apps see.
@@ -145,14 +149,21 @@ pub fn view(
         Pricing::ContractWithConsumption => contract_with_consumption(&standing, snapshots).lapsed(now),
     };
     let word = word(&standing, binding);
+    let access = access(word, snapshots, terms);
     View {
         word,
-        access: access(word, snapshots, terms),
+        access,
         standing,
         binding: binding.cloned(),
         advisory: folded.advisory,
         agreement: folded.agreement.clone(),
+        entitlements: entitlements(access, snapshots, terms.pricing),
     }
+}
+
+fn entitlements(access: Access, snapshots: &Snapshots, pricing: Pricing) -> Vec<Entitlement> {
+    let granted = snapshots.granted().filter(|_| access != Access::None && pricing != Pricing::Subscription);
+    granted.map(|granted| granted.entitlements.clone()).unwrap_or_default()
 }
 
 fn word(standing: &Standing, binding: Option<&Binding>) -> Word {
@@ -200,7 +211,8 @@ fn contract(standing: &Standing, periods: u32, snapshots: &Snapshots) -> Standin
     };
     let period = by_facts.unwrap_or_else(|| Period {
         number: periods.saturating_add(1),
-        started_at: Some(granted.asked_at),
+        // Nobody said when it began, and a later answer would date it anew.
+        started_at: None,
         entry: Entry::New,
         offer: None,
         trial: Trial::Unknown,

@@ -31,7 +31,7 @@ impl Pacer {
     }
 
     /// Waits for a call's turn, in the order of asking.
-    pub(crate) async fn turn(&self) {
+    pub async fn turn(&self) {
         if let Some(pace) = &self.pace {
             let turn = pace.take();
             sleep_until(turn).await;

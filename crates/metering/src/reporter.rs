@@ -56,7 +56,7 @@ impl Reporter {
         };
         let senders: Vec<Sender> = lanes.into_iter().map(sender).collect();
         let closer = closer.notifying(senders.iter().map(Sender::news).collect());
-        let watch = Watch::new(store.clone(), clock.clone(), config.clone());
+        let watch = Watch::new(store.clone(), clock.clone(), terms.clone(), config.clone());
         Self { store, clock, terms, config, news, closer, senders, watch }
     }
 

@@ -1,10 +1,12 @@
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::gauge;
+use stallkeeper_ledger::Risk;
 use stallkeeper_lifecycle::Timestamp;
-use stallkeeper_persistence::usage::LedgerHealth;
-use stallkeeper_persistence::{Store, StoreError};
+use stallkeeper_persistence::usage::{LedgerHealth, MeterTermsOf, RecordLine};
+use stallkeeper_persistence::{Store, StoreError, usage};
 use stallkeeper_runtime::{WallClock, sleep_or_cancelled};
 use tokio_util::sync::CancellationToken;
 
@@ -17,10 +19,17 @@ const WINDOW: Duration = Duration::from_hours(1);
 /// After how many looks a dry run is told of again: ten minutes at the default cadence.
 const DRY_RUN_EVERY: u32 = 40;
 
+/// How many records that run out of time are looked at in one step, those with the least time left first.
+const RISKS_MAX: u32 = 10_000;
+
+/// How many records are remembered as told of: one that is forgotten is told of again, under the same id.
+const TOLD_MAX: usize = 50_000;
+
 /// Shows how the ledger fares, and warns before time runs out.
 pub struct Watch {
     store: Arc<dyn Store>,
     clock: Arc<dyn WallClock>,
+    terms: Arc<dyn MeterTermsOf>,
     config: MeteringConfig,
     seen: Mutex<Seen>,
 }
@@ -29,12 +38,19 @@ pub struct Watch {
 struct Seen {
     looks: u32,
     deadlines: Deadlines,
+    /// Records that the seller's endpoints were told of: when their time is over, and their numbers.
+    risks: BTreeSet<(Timestamp, i64)>,
 }
 
 impl Watch {
     /// A watch over the ledger.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn WallClock>, config: MeteringConfig) -> Self {
-        Self { store, clock, config, seen: Mutex::default() }
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn WallClock>,
+        terms: Arc<dyn MeterTermsOf>,
+        config: MeteringConfig,
+    ) -> Self {
+        Self { store, clock, terms, config, seen: Mutex::default() }
     }
 
     /// Looks every now and then until `stop`.
@@ -47,7 +63,8 @@ impl Watch {
         }
     }
 
-    /// Renews the gauges, and warns of what has used up half or three quarters of its time, once each.
+    /// Renews the gauges, and warns of what has used up half or three quarters of its time, once each; the seller's
+    /// endpoints are told of each record that has used up half.
     ///
     /// # Errors
     /// Where the store fails; the gauges stay as they were.
@@ -59,7 +76,34 @@ impl Watch {
         for used in self.news(&health, now) {
             warn(&used);
         }
+        let is_any_at_risk = health.most_urgent.is_some_and(|time| used(time, now) >= 0.5);
+        if is_any_at_risk && self.terms.is_published() {
+            self.tell_of_risks(now).await?;
+        }
         Ok(())
+    }
+
+    async fn tell_of_risks(&self, now: Timestamp) -> Result<(), StoreError> {
+        let records = self.store.expiring(RISKS_MAX).await?;
+        let news = self.untold(&records, now);
+        if news.is_empty() {
+            return Ok(());
+        }
+        let risks: Vec<Risk> = news.iter().map(|(_, risk)| risk.clone()).collect();
+        usage::warn(&*self.store, &risks, now).await?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.risks.extend(news.into_iter().map(|(number, risk)| (risk.until, number)));
+        while seen.risks.len() > TOLD_MAX {
+            seen.risks.pop_first();
+        }
+        Ok(())
+    }
+
+    fn untold(&self, records: &[RecordLine], now: Timestamp) -> Vec<(i64, Risk)> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.risks.retain(|(until, _)| *until > now);
+        let risks = records.iter().filter_map(|line| Some((line.number, Risk::of(&line.record, now)?)));
+        risks.filter(|(number, risk)| !seen.risks.contains(&(risk.until, *number))).collect()
     }
 
     fn news(&self, health: &LedgerHealth, now: Timestamp) -> Vec<Used> {

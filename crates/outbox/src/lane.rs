@@ -46,7 +46,7 @@ impl Outbox {
         let room = self.config.concurrency.saturating_sub(u32::try_from(running.len()).unwrap_or(u32::MAX));
         let mut claimed = 0;
         if room > 0 {
-            for job in self.store.claim_jobs(&self.kinds(), self.now(), self.config.lease, room).await? {
+            for job in self.claim(room).await? {
                 claimed += 1;
                 let outbox = Arc::clone(self);
                 running.spawn(async move { outbox.run_one(&job).await });
@@ -56,7 +56,7 @@ impl Outbox {
         let until_next = if room == 0 || claimed == room {
             self.config.poll
         } else {
-            let next = self.store.next_job_at(&self.kinds()).await?;
+            let next = self.next_at().await?;
             next.map_or(self.config.poll, |at| at.since(self.now()).min(self.config.poll)).max(REST_MIN)
         };
         tokio::select! {

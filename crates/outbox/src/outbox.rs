@@ -60,6 +60,8 @@ pub struct Outbox {
     runners: BTreeMap<JobKind, Runner>,
     policies: BTreeMap<JobKind, RetryPolicy>,
     pub(crate) jobs_written: Arc<Notify>,
+    /// Whose jobs it runs, where not all.
+    target: Option<String>,
     led_to_jobs: Vec<Arc<Notify>>,
     pub(crate) config: OutboxConfig,
 }
@@ -88,7 +90,13 @@ impl Outbox {
         config: OutboxConfig,
     ) -> Self {
         let (runners, policies, led_to_jobs) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Self { store, clock, runners, policies, jobs_written, led_to_jobs, config }
+        Self { store, clock, runners, policies, jobs_written, target: None, led_to_jobs, config }
+    }
+
+    /// Runs only jobs that are done to this target, so that no other target's keep them waiting.
+    #[must_use]
+    pub fn only_for(self, target: &str) -> Self {
+        Self { target: Some(target.to_owned()), ..self }
     }
 
     /// Has jobs of a kind run by `runner`.
@@ -150,8 +158,7 @@ impl Outbox {
     /// # Errors
     /// Where the store cannot hand out jobs; failures of jobs are stored with them.
     pub async fn run_due(&self) -> Result<usize, StoreError> {
-        let OutboxConfig { lease, concurrency, .. } = self.config;
-        let jobs = self.store.claim_jobs(&self.kinds(), self.now(), lease, concurrency).await?;
+        let jobs = self.claim(self.config.concurrency).await?;
         let count = jobs.len();
         let mut running = JoinSet::new();
         for job in jobs {
@@ -173,6 +180,17 @@ impl Outbox {
             }
         }
         Ok(count)
+    }
+
+    /// Takes so many jobs that are due, at the most.
+    pub(crate) async fn claim(&self, limit: u32) -> Result<Vec<Job>, StoreError> {
+        let (target, lease) = (self.target.as_deref(), self.config.lease);
+        self.store.claim_jobs_for(target, &self.kinds(), self.now(), lease, limit).await
+    }
+
+    /// When the next job is due.
+    pub(crate) async fn next_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.store.next_job_for(self.target.as_deref(), &self.kinds()).await
     }
 
     async fn settle(
@@ -233,7 +251,7 @@ impl Outbox {
     }
 
     async fn wait(&self, stop: &CancellationToken) -> Result<(), StoreError> {
-        let next = self.store.next_job_at(&self.kinds()).await?;
+        let next = self.next_at().await?;
         let until_next = next.map_or(self.config.poll, |at| at.since(self.now()).min(self.config.poll));
         tokio::select! {
             _stopped = sleep_or_cancelled(stop, until_next.max(REST_MIN)) => {}

@@ -62,8 +62,9 @@ fn key(id: &str) -> SubscriptionKey {
 
 #[async_trait]
 impl JobStore for Jobs {
-    async fn claim_jobs(
+    async fn claim_jobs_for(
         &self,
+        _target: Option<&str>,
         kinds: &[JobKind],
         now: Timestamp,
         lease: Duration,
@@ -124,7 +125,11 @@ impl JobStore for Jobs {
         Ok(())
     }
 
-    async fn next_job_at(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_job_for(
+        &self,
+        _target: Option<&str>,
+        kinds: &[JobKind],
+    ) -> Result<Option<Timestamp>, StoreError> {
         let mut faults = self.next_faults.lock().unwrap();
         if *faults > 0 {
             *faults -= 1;
@@ -133,6 +138,10 @@ impl JobStore for Jobs {
         let rows = self.rows.lock().unwrap();
         let due = rows.values().filter(|row| row.state == JobState::Due && kinds.contains(&row.job.kind));
         Ok(due.map(|row| row.leased_until.unwrap_or(row.due_at)).min())
+    }
+
+    async fn unpark_jobs(&self, _: &[JobKind]) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     async fn jobs(&self, _: JobState, _: &Page<JobPosition>) -> Result<Vec<JobRecord>, StoreError> {

@@ -123,6 +123,7 @@ async fn release(store: &PostgresStore, ended: &Job) -> Result<(), StoreError> {
 
 async fn claim(
     store: &PostgresStore,
+    target: Option<&str>,
     kinds: &[&str],
     now: OffsetDateTime,
     leased_until: OffsetDateTime,
@@ -133,7 +134,7 @@ async fn claim(
         r#"
         WITH ready AS MATERIALIZED (
             SELECT subscription, kind, target, ready_at FROM jobs
-            WHERE state = 'due' AND ready_at <= $1 AND kind = ANY($4)
+            WHERE state = 'due' AND ready_at <= $1 AND kind = ANY($4) AND ($5::text IS NULL OR target = $5)
             ORDER BY ready_at, subscription, kind, target LIMIT $3
             FOR UPDATE SKIP LOCKED
         ), leased AS (
@@ -149,6 +150,7 @@ async fn claim(
         leased_until,
         i64::from(limit),
         kinds as &[&str],
+        target,
     )
     .fetch_all(&store.pool)
     .await
@@ -159,11 +161,12 @@ async fn claim(
 /// Whether it was the newest.
 async fn delete(executor: impl PgExecutor<'_>, job: &Job) -> Result<bool, StoreError> {
     let done = sqlx::query!(
-        "DELETE FROM jobs WHERE subscription = $1 AND kind = $2 AND version = $3 AND target = $4",
+        "DELETE FROM jobs WHERE subscription = $1 AND kind = $2 AND version = $3 AND target = $4 AND attempts = $5",
         job.key.to_string(),
         job.kind.as_str(),
         job.version,
         job.target,
+        job.attempts,
     )
     .execute(executor)
     .await
@@ -183,8 +186,9 @@ async fn finish_into(store: &PostgresStore, job: &Job, next: &[NewJob]) -> Resul
 
 #[async_trait]
 impl JobStore for PostgresStore {
-    async fn claim_jobs(
+    async fn claim_jobs_for(
         &self,
+        target: Option<&str>,
         kinds: &[JobKind],
         now: Timestamp,
         lease: Duration,
@@ -192,7 +196,7 @@ impl JobStore for PostgresStore {
     ) -> Result<Vec<Job>, StoreError> {
         let leased_until = moment(now.plus(lease))?;
         let now = moment(now)?;
-        self.bounded(claim(self, &words(kinds), now, leased_until, limit)).await
+        self.bounded(claim(self, target, &words(kinds), now, leased_until, limit)).await
     }
 
     async fn finish_job(&self, job: &Job) -> Result<(), StoreError> {
@@ -251,12 +255,20 @@ impl JobStore for PostgresStore {
         .await
     }
 
-    async fn next_job_at(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_job_for(
+        &self,
+        target: Option<&str>,
+        kinds: &[JobKind],
+    ) -> Result<Option<Timestamp>, StoreError> {
         let kinds = words(kinds);
         self.bounded(async {
             let next = sqlx::query_scalar!(
-                "SELECT min(ready_at) FROM jobs WHERE state = 'due' AND kind = ANY($1)",
+                r#"
+                SELECT min(ready_at) FROM jobs
+                WHERE state = 'due' AND kind = ANY($1) AND ($2::text IS NULL OR target = $2)
+                "#,
                 &kinds as &[&str],
+                target,
             )
             .fetch_one(&self.pool)
             .await
@@ -317,6 +329,21 @@ impl JobStore for PostgresStore {
             .await
             .map_err(store_error)?;
             Ok(done.rows_affected() > 0)
+        })
+        .await
+    }
+
+    async fn unpark_jobs(&self, kinds: &[JobKind]) -> Result<u64, StoreError> {
+        let kinds = words(kinds);
+        self.bounded(async {
+            let done = sqlx::query!(
+                "UPDATE jobs SET state = 'due' WHERE state = 'parked' AND kind = ANY($1)",
+                &kinds as &[&str],
+            )
+            .execute(&self.pool)
+            .await
+            .map_err(store_error)?;
+            Ok(done.rows_affected())
         })
         .await
     }

@@ -107,6 +107,7 @@ fn json(kinds: &[JobKind]) -> String {
 /// Hands out jobs; nothing else writes between reading and leasing them.
 async fn claim(
     connection: &mut SqliteConnection,
+    target: Option<&str>,
     kinds: &str,
     now: Timestamp,
     lease: Duration,
@@ -119,11 +120,13 @@ async fn claim(
         SELECT subscription, kind, state, due_at, payload, version, attempts, leased_until, last_error, target
         FROM jobs
         WHERE state = 'due' AND ready_at <= $1 AND kind IN (SELECT value FROM json_each($2))
+            AND ($4 IS NULL OR target = $4)
         ORDER BY ready_at, subscription, kind, target LIMIT $3
         "#,
         now,
         kinds,
         limit,
+        target,
     )
     .fetch_all(&mut *connection)
     .await
@@ -152,11 +155,12 @@ async fn claim(
 async fn finish(connection: &mut SqliteConnection, job: &Job) -> Result<bool, StoreError> {
     let (subscription, kind) = (job.key.to_string(), job.kind.as_str());
     let done = sqlx::query!(
-        "DELETE FROM jobs WHERE subscription = $1 AND kind = $2 AND version = $3 AND target = $4",
+        "DELETE FROM jobs WHERE subscription = $1 AND kind = $2 AND version = $3 AND target = $4 AND attempts = $5",
         subscription,
         kind,
         job.version,
         job.target,
+        job.attempts,
     )
     .execute(&mut *connection)
     .await
@@ -236,6 +240,18 @@ async fn release(connection: &mut SqliteConnection, ended: &Job) -> Result<(), S
 }
 
 /// Whether there was any failed job.
+async fn unpark(connection: &mut SqliteConnection, kinds: &[JobKind]) -> Result<u64, StoreError> {
+    let kinds = json(kinds);
+    let done = sqlx::query!(
+        "UPDATE jobs SET state = 'due' WHERE state = 'parked' AND kind IN (SELECT value FROM json_each($1))",
+        kinds,
+    )
+    .execute(connection)
+    .await
+    .map_err(store_error)?;
+    Ok(done.rows_affected())
+}
+
 async fn revive(
     connection: &mut SqliteConnection,
     key: &SubscriptionKey,
@@ -264,15 +280,16 @@ async fn revive(
 
 #[async_trait]
 impl JobStore for SqliteStore {
-    async fn claim_jobs(
+    async fn claim_jobs_for(
         &self,
+        target: Option<&str>,
         kinds: &[JobKind],
         now: Timestamp,
         lease: Duration,
         limit: u32,
     ) -> Result<Vec<Job>, StoreError> {
         let mut write = self.writer.begin(Lane::FinalWindows).await?;
-        let jobs = self.bounded(claim(write.connection(), &json(kinds), now, lease, limit)).await?;
+        let jobs = self.bounded(claim(write.connection(), target, &json(kinds), now, lease, limit)).await?;
         write.commit().await?;
         Ok(jobs)
     }
@@ -304,15 +321,20 @@ impl JobStore for SqliteStore {
         write.commit().await
     }
 
-    async fn next_job_at(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_job_for(
+        &self,
+        target: Option<&str>,
+        kinds: &[JobKind],
+    ) -> Result<Option<Timestamp>, StoreError> {
         let kinds = json(kinds);
         self.bounded(async {
             let next = sqlx::query_scalar!(
                 r#"
                 SELECT min(ready_at) AS "next: i64" FROM jobs
-                WHERE state = 'due' AND kind IN (SELECT value FROM json_each($1))
+                WHERE state = 'due' AND kind IN (SELECT value FROM json_each($1)) AND ($2 IS NULL OR target = $2)
                 "#,
                 kinds,
+                target,
             )
             .fetch_one(&self.readers)
             .await
@@ -360,6 +382,13 @@ impl JobStore for SqliteStore {
         let revived = self.bounded(revive(write.connection(), key, kind, now)).await?;
         write.commit().await?;
         Ok(revived)
+    }
+
+    async fn unpark_jobs(&self, kinds: &[JobKind]) -> Result<u64, StoreError> {
+        let mut write = self.writer.begin(Lane::Housekeeping).await?;
+        let unparked = self.bounded(unpark(write.connection(), kinds)).await?;
+        write.commit().await?;
+        Ok(unparked)
     }
 
     async fn job_counts(&self) -> Result<JobCounts, StoreError> {

@@ -18,6 +18,7 @@ pub const BATCH_MAX: usize = 256;
 pub struct Committer {
     requests: mpsc::Sender<Request>,
     jobs_written: Arc<Notify>,
+    slow_jobs_written: Arc<Notify>,
     metering_news: Arc<Notify>,
     health: CommitHealth,
 }
@@ -29,6 +30,7 @@ pub struct Batcher {
     clock: Arc<dyn WallClock>,
     terms: Arc<dyn TermsOf>,
     jobs_written: Arc<Notify>,
+    slow_jobs_written: Arc<Notify>,
     metering_news: Arc<Notify>,
     health: CommitHealth,
 }
@@ -95,15 +97,27 @@ pub fn batcher(
 ) -> (Committer, Batcher) {
     let (sender, receiver) = mpsc::channel(2 * BATCH_MAX);
     let jobs_written = Arc::new(Notify::new());
+    let slow_jobs_written = Arc::new(Notify::new());
     let metering_news = Arc::new(Notify::new());
     let health = CommitHealth::default();
     let committer = Committer {
         requests: sender,
         jobs_written: jobs_written.clone(),
+        slow_jobs_written: slow_jobs_written.clone(),
         metering_news: metering_news.clone(),
         health: health.clone(),
     };
-    (committer, Batcher { requests: receiver, store, clock, terms, jobs_written, metering_news, health })
+    let batcher = Batcher {
+        requests: receiver,
+        store,
+        clock,
+        terms,
+        jobs_written,
+        slow_jobs_written,
+        metering_news,
+        health,
+    };
+    (committer, batcher)
 }
 
 impl Committer {
@@ -127,6 +141,11 @@ impl Committer {
     /// Notified when jobs were stored that something runs.
     pub fn jobs_written(&self) -> Arc<Notify> {
         self.jobs_written.clone()
+    }
+
+    /// Notified as [`jobs_written`](Self::jobs_written), for one who runs slow jobs beside all others.
+    pub fn slow_jobs_written(&self) -> Arc<Notify> {
+        self.slow_jobs_written.clone()
     }
 
     /// Notified when a meter has something to be closed, frozen, released or lost.
@@ -157,6 +176,7 @@ impl Batcher {
         isolated.alarms.iter().for_each(|(key, flag)| alarm(key, flag));
         if isolated.has_due_jobs {
             self.jobs_written.notify_one();
+            self.slow_jobs_written.notify_one();
         }
         if isolated.has_metering_news {
             self.metering_news.notify_one();

@@ -21,12 +21,16 @@ pub enum JobKind {
     DeliverEntitlement,
     /// Deliver to an endpoint that usage was lost; its target is the endpoint's name, a slash and which loss.
     DeliverLoss,
+    /// Deliver to an endpoint that usage runs out of time; its target is the endpoint's name, a slash and which usage.
+    DeliverRisk,
     /// Tell the seller's endpoints how a subscription stands: makes a delivery for each of them.
     Publish,
     /// The same about a final-usage window that opened; no later news takes its place.
     PublishEnding,
     /// The same about usage that was lost; its target is which loss.
     PublishLoss,
+    /// The same about usage that runs out of time; its target is which usage.
+    PublishRisk,
     /// Ask the marketplace what the holder is entitled to.
     QueryEntitlements,
     /// Ask the marketplace how the subscription really stands.
@@ -37,16 +41,18 @@ pub enum JobKind {
 
 impl JobKind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Announce,
         Self::ConfirmLicense,
         Self::Deliver,
         Self::DeliverEnding,
         Self::DeliverEntitlement,
         Self::DeliverLoss,
+        Self::DeliverRisk,
         Self::Publish,
         Self::PublishEnding,
         Self::PublishLoss,
+        Self::PublishRisk,
         Self::QueryEntitlements,
         Self::Reconcile,
         Self::Wake,
@@ -61,29 +67,34 @@ impl JobKind {
             Self::DeliverEnding => "deliver-ending",
             Self::DeliverEntitlement => "deliver-entitlement",
             Self::DeliverLoss => "deliver-loss",
+            Self::DeliverRisk => "deliver-risk",
             Self::Publish => "publish",
             Self::PublishEnding => "publish-ending",
             Self::PublishLoss => "publish-loss",
+            Self::PublishRisk => "publish-risk",
             Self::QueryEntitlements => "query-entitlements",
             Self::Reconcile => "reconcile",
             Self::Wake => "wake",
         }
     }
 
-    /// The state in which a new job is stored: parked where nothing runs such jobs yet.
+    /// The state in which a new job is stored: parked where nothing runs such jobs.
     pub fn first_state(self) -> JobState {
         match self {
-            Self::Deliver
+            Self::ConfirmLicense
+            | Self::Deliver
             | Self::DeliverEnding
             | Self::DeliverEntitlement
             | Self::DeliverLoss
+            | Self::DeliverRisk
             | Self::Publish
             | Self::PublishEnding
             | Self::PublishLoss
+            | Self::PublishRisk
+            | Self::QueryEntitlements
+            | Self::Reconcile
             | Self::Wake => JobState::Due,
-            Self::Announce | Self::ConfirmLicense | Self::QueryEntitlements | Self::Reconcile => {
-                JobState::Parked
-            }
+            Self::Announce => JobState::Parked,
         }
     }
 }

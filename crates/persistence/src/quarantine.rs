@@ -1,8 +1,8 @@
-use std::fmt::{self, Write};
+use std::fmt;
 use std::str::FromStr;
 
-use sha2::{Digest, Sha256};
 use stallkeeper_lifecycle::{MarketplaceName, Timestamp};
+use stallkeeper_runtime::{hex, sha256};
 
 use crate::StoreError;
 
@@ -18,12 +18,7 @@ pub struct QuarantineKey {
 impl QuarantineKey {
     /// The identity of these bytes.
     pub fn of(marketplace: MarketplaceName, body: &[u8]) -> Self {
-        let hash = Sha256::digest(body).iter().fold(String::new(), |mut hash, byte| {
-            // Writing to a string cannot fail.
-            let _infallible = write!(hash, "{byte:02x}");
-            hash
-        });
-        Self { marketplace, hash }
+        Self { marketplace, hash: hex(&sha256(body)) }
     }
 }
 

@@ -184,6 +184,18 @@ pub trait JobStore: Send + Sync + 'static {
         now: Timestamp,
         lease: Duration,
         limit: u32,
+    ) -> Result<Vec<Job>, StoreError> {
+        self.claim_jobs_for(None, kinds, now, lease, limit).await
+    }
+
+    /// The same of jobs that are done to one target only, where one is named.
+    async fn claim_jobs_for(
+        &self,
+        target: Option<&str>,
+        kinds: &[JobKind],
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
     ) -> Result<Vec<Job>, StoreError>;
 
     /// The job is done: it is removed, unless a newer one took its place, which is then free to be claimed.
@@ -201,7 +213,16 @@ pub trait JobStore: Send + Sync + 'static {
     async fn fail_job(&self, job: &Job, error: &str) -> Result<(), StoreError>;
 
     /// When the next job of these kinds is due or its lease ends, which may be in the past.
-    async fn next_job_at(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError>;
+    async fn next_job_at(&self, kinds: &[JobKind]) -> Result<Option<Timestamp>, StoreError> {
+        self.next_job_for(None, kinds).await
+    }
+
+    /// The same of jobs that are done to one target only, where one is named.
+    async fn next_job_for(
+        &self,
+        target: Option<&str>,
+        kinds: &[JobKind],
+    ) -> Result<Option<Timestamp>, StoreError>;
 
     /// Jobs in one state, in the order of their keys, kinds and targets.
     async fn jobs(&self, state: JobState, page: &Page<JobPosition>) -> Result<Vec<JobRecord>, StoreError>;
@@ -213,6 +234,10 @@ pub trait JobStore: Send + Sync + 'static {
         kind: JobKind,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
+
+    /// Makes parked jobs of these kinds due: what ran nothing of the kind when they were stored was another version.
+    /// Answers how many.
+    async fn unpark_jobs(&self, kinds: &[JobKind]) -> Result<u64, StoreError>;
 
     /// How many jobs there are in each state, as far as [`JobCounts`] counts.
     async fn job_counts(&self) -> Result<JobCounts, StoreError>;

@@ -257,7 +257,10 @@ impl Desk {
         let Some(registration) = self.store.visited(visit, &digest_of(browser), now).await? else {
             return Ok(false);
         };
-        self.store.put_details(&registration.id, details, now).await?;
+        // Once there is a tenant, what the seller has looked at stays.
+        if registration.tenant.is_none() {
+            self.store.put_details(&registration.id, details, now).await?;
+        }
         Ok(true)
     }
 

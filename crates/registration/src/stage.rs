@@ -34,7 +34,7 @@ pub enum Stage {
 impl Stage {
     /// Whether it changes without the buyer's doing.
     pub fn is_waiting(self) -> bool {
-        matches!(self, Self::AwaitingSubscription | Self::AwaitingTenant | Self::Ended)
+        matches!(self, Self::AwaitingSubscription | Self::AwaitingTenant | Self::PaymentFailed | Self::Ended)
     }
 
     /// A name for programs.

@@ -120,7 +120,7 @@ fn every_word_has_its_stage() {
 }
 
 #[test]
-fn an_end_waits_for_the_word_of_a_new_beginning() {
-    assert!(Stage::Ended.is_waiting());
-    assert!(!Stage::Active.is_waiting() && !Stage::PaymentFailed.is_waiting());
+fn an_end_and_a_failed_payment_wait_for_the_word_of_a_new_beginning() {
+    assert!(Stage::Ended.is_waiting() && Stage::PaymentFailed.is_waiting());
+    assert!(!Stage::Active.is_waiting() && !Stage::Suspended.is_waiting());
 }

@@ -3,6 +3,7 @@
 mod clock;
 mod control;
 mod delivery;
+mod entitlement_service;
 mod events;
 mod faults;
 mod marketplace;
@@ -20,13 +21,13 @@ pub use clock::MarketClock;
 pub use delivery::Delivery;
 pub use events::EventBus;
 pub use faults::{
-    CallFate, DeliveryFate, FaultError, FaultSettings, Faults, MeteringFaultSettings, RegistrationFate,
-    RegistrationFaultSettings,
+    CallFate, DeliveryFate, EntitlementFaultSettings, FaultError, FaultSettings, Faults,
+    MeteringFaultSettings, RegistrationFate, RegistrationFaultSettings,
 };
 pub use marketplace::{
-    Act, ActError, ClockMove, ClockMoved, ClockReading, CrowdError, CrowdPlan, CrowdProgress, Done, Entry,
-    Feed, Marketplace, MoveError, Notification, Period, Pricing, Product, Purchase, Registrant, Standing,
-    Whose,
+    Act, ActError, Change, ClockMove, ClockMoved, ClockReading, CrowdError, CrowdPlan, CrowdProgress, Done,
+    Entry, Feed, Marketplace, MoveError, Notification, Period, Pricing, Product, Purchase, Registrant,
+    Standing, Whose,
 };
 pub use metering::{
     Account, Accounts, Allocation, BillEntry, CallOutcome, CallRate, MeteredHolder, MeteringAnswer,

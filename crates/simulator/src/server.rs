@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +17,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::control::{self, Control};
+use crate::entitlement_service::Entitlements;
 use crate::metering_service::{self, RESOLVE};
 use crate::shop;
 use crate::sns::{self, SnsState};
@@ -154,6 +155,8 @@ impl Simulator {
         let metering = Metering::new(market.clone(), Arc::clone(&faults), config.metering, seed());
         let tokens = RegistrationTokens::new(market.clone(), Arc::clone(&faults), seed());
 
+        let entitlements = Entitlements::new(market.clone(), Arc::clone(&faults));
+
         let stop = market.inner.stop.clone();
         let control = Control {
             market: market.clone(),
@@ -170,6 +173,7 @@ impl Simulator {
                 sns: SnsState::new(topics.clone(), clock.clone()),
                 metering: metering.clone(),
                 tokens: tokens.clone(),
+                entitlements,
             }))
             .merge(sns::certificates(&signer))
             .merge(control::router(control.clone()))
@@ -305,13 +309,15 @@ struct CallState {
     sns: SnsState,
     metering: Metering,
     tokens: RegistrationTokens,
+    entitlements: Entitlements,
 }
 
-/// The calls of SQS, SNS and metering, which share their paths.
+/// The calls of SQS, SNS and metering, which share their paths, and those of entitlements, which name theirs.
 fn calls(state: CallState) -> Router {
     Router::new()
         .route("/", post(call))
         .route("/{account}/{queue}", post(call))
+        .route("/service/AWSMPEntitlementService/operation/{operation}", post(ask))
         .layer(DefaultBodyLimit::max(CALL_BYTES_MAX))
         .with_state(state)
 }
@@ -331,6 +337,15 @@ async fn call(State(state): State<CallState>, headers: HeaderMap, body: Bytes) -
         }
         None => sns::answer(&state.sns, body).await,
     }
+}
+
+async fn ask(
+    State(state): State<CallState>,
+    Path(operation): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    state.entitlements.answer(&operation, &headers, &body)
 }
 
 /// Answers say the marketplace's time, as whoever compares clocks shall find them alike.

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use stallkeeper::config::{Config, ConfigError, Metering};
 use stallkeeper_ledger::{Aggregate, Hour, LateUsage, MeterTerms, Profile, Stamp, ZeroRecords};
 use stallkeeper_persistence::usage::MeterTermsOf;
-use stallkeeper_web::Scope;
+use stallkeeper_web::{Scope, TokenSecret};
 
 /// A marketplace and a product with one dimension; its lines are counted by the tests.
 const STALL: &str = r#"[[marketplace]]
@@ -306,10 +306,30 @@ fn usage_is_kept_for_thirteen_months_at_least() {
 fn a_token_opens_the_api_for_its_scopes_and_is_never_shown() {
     let config = parse(TOKEN).unwrap();
     let token = &config.api_tokens[0];
-    assert_eq!((token.name.as_str(), token.token.expose_secret()), ("app", "0123456789abcdefghij"));
+    assert_eq!(token.name, "app");
+    assert!(
+        matches!(&token.token, TokenSecret::Plain(text) if text.expose_secret() == "0123456789abcdefghij")
+    );
     assert_eq!(token.scopes, [Scope::UsageWrite].into());
     assert!(!format!("{config:?}").contains("0123456789abcdefghij"));
     assert!(parse("").unwrap().api_tokens.is_empty());
+}
+
+#[test]
+fn a_token_can_be_given_by_its_digest_only() {
+    let hashed =
+        |hex: &str| TOKEN.replace("token = \"0123456789abcdefghij", &format!("token_sha256 = \"{hex}"));
+    let digest = "6bc14bdc4517a7a682c6910de2e2946eb8e1ecd04090728fef6d092a7ceb62c5";
+    let (plain, by_digest) = (parse(TOKEN).unwrap(), parse(&hashed(digest)).unwrap());
+    assert_eq!(plain.api_tokens[0].token.digest(), by_digest.api_tokens[0].token.digest());
+    let words = problem(&hashed("hunter2"));
+    assert!(
+        words.starts_with("config.toml:3: api_token[0].token_sha256: expected a SHA-256 digest"),
+        "{words}"
+    );
+    assert!(!words.contains("hunter2"), "{words}");
+    let both = TOKEN.replace("scopes", &format!("token_sha256 = \"{digest}\"\nscopes"));
+    assert!(problem(&both).contains("only one of `token` and `token_sha256`"));
 }
 
 #[test]

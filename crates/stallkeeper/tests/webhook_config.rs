@@ -83,7 +83,7 @@ fn what_cannot_be_meant_is_refused_with_its_line() {
     let unknown = problem(&signed("retries = 3"));
     assert!(unknown.starts_with("file:5") && unknown.contains("unknown key"), "{unknown}");
     assert!(problem(&signed("events = [\"subscription.gone\"]")).contains("webhook[0].events"));
-    assert!(problem(&signed("events = [\"usage.at_risk\"]")).contains("there is no event"));
+    assert!(problem(&signed("events = [\"usage.at_stake\"]")).contains("there is no event"));
     assert!(problem(&signed("timeout_secs = 31")).contains("from 1 to 30"));
     assert!(problem(&format!("{}{}", signed(""), signed(""))).contains("`app` is taken by webhook[0].name"));
     assert!(problem(&signed("").replace("\"app\"", "\"sns\"")).contains("[sns_events]"));

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 #[tokio::main]
 async fn main() {
     let operator = Operator::new("mia").unwrap();
-    let token = OperatorToken { operator, token: "look-at-the-console".into() };
+    let token = OperatorToken { operator, token: "look-at-the-console".to_owned().into() };
     let access = Access { operators: Operators::new([token]).unwrap(), ..Access::default() };
     let api = Arc::new(fake::FakeWorker::default());
     let console =

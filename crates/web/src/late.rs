@@ -1,51 +1,72 @@
+use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use tower::ServiceExt;
+use tower::Service;
 
 use crate::console::not_open;
 use crate::problem_document::ProblemDocument;
 
-/// Routes of the app's API and of the console that are served before what they need is open; clones share them.
+/// When a caller may look again whether the routes are open.
+const RETRY_SECS: u64 = 5;
+
+/// What the internal listener serves: some routes at once, and those of the app's API and of the console as soon as
+/// what they need is open. Clones share it.
 ///
-/// Until then every call is answered with 503, as a listener that is not there yet tells nobody what is wrong.
-#[derive(Clone, Debug, Default)]
-pub struct LateRoutes(Arc<OnceLock<Router>>);
+/// Until then each call of them is answered with 503, as a listener that is not there yet tells nobody what is wrong.
+#[derive(Clone, Debug)]
+pub struct LateRoutes {
+    early: Router,
+    waiting: Router,
+    opened: Arc<OnceLock<Router>>,
+}
 
 impl LateRoutes {
-    /// Serves these from now on; others that come later do not count.
-    pub fn open(&self, routes: Router) {
-        let _first_counts = self.0.set(routes);
+    /// Serves `early` at once.
+    pub fn new(early: Router) -> Self {
+        let waiting = early
+            .clone()
+            .route("/v1", any(api_not_open))
+            .route("/v1/", any(api_not_open))
+            .route("/v1/{*rest}", any(api_not_open))
+            .route("/openapi.json", any(api_not_open))
+            .route("/console", any(async || not_open()))
+            .route("/console/", any(async || not_open()))
+            .route("/console/{*rest}", any(async || not_open()));
+        Self { early, waiting, opened: Arc::default() }
     }
 
-    /// What the listener serves.
-    pub fn routes(&self) -> Router {
-        let handler = any(hand_on).with_state(self.clone());
-        Router::new()
-            .route("/v1/{*rest}", handler.clone())
-            .route("/openapi.json", handler.clone())
-            .route("/console", handler.clone())
-            .route("/console/{*rest}", handler)
+    /// Serves these from now on, too; others that come later do not count.
+    pub fn open(&self, routes: Router) {
+        let _first_counts = self.opened.set(self.early.clone().merge(routes));
     }
 }
 
-async fn hand_on(State(late): State<LateRoutes>, mut request: Request) -> Response {
-    // What the listener's own route matched would count among the parameters of the one behind it.
-    request.extensions_mut().clear();
-    let Some(routes) = late.0.get() else {
-        if request.uri().path().starts_with("/console") {
-            return not_open();
-        }
-        let (title, detail) = ("Not open yet", "the database is not open; /readyz says why");
-        return ProblemDocument::new(StatusCode::SERVICE_UNAVAILABLE, "not-open", title, detail)
-            .into_response();
-    };
-    // A router never fails.
-    routes.clone().oneshot(request).await.into_response()
+/// One look decides which routes answer, so that a call is routed once.
+impl Service<Request> for LateRoutes {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = <Router as Service<Request>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request>::poll_ready(&mut self.waiting, context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        self.opened.get().unwrap_or(&self.waiting).clone().call(request)
+    }
+}
+
+async fn api_not_open() -> Response {
+    let (title, detail) = ("Not open yet", "the database is not open; /readyz says why");
+    ProblemDocument::new(StatusCode::SERVICE_UNAVAILABLE, "not-open", title, detail)
+        .retry_after(RETRY_SECS)
+        .into_response()
 }
 
 #[cfg(test)]
@@ -53,27 +74,36 @@ mod tests {
     use axum::body::{Body, to_bytes};
     use axum::extract::Path;
     use axum::routing::get;
+    use tower::ServiceExt;
 
     use super::*;
 
     async fn call(late: &LateRoutes, path: &str) -> (StatusCode, String) {
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let answer = late.routes().oneshot(request).await.unwrap();
+        let answer = late.clone().oneshot(request).await.unwrap();
         let status = answer.status();
         let body = to_bytes(answer.into_body(), 1_000).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
+    fn late() -> LateRoutes {
+        LateRoutes::new(Router::new().route("/healthz", get(async || "ok")))
+    }
+
     #[tokio::test]
-    async fn routes_that_come_late_have_the_parameters_of_their_own_paths_only() {
-        let late = LateRoutes::default();
+    async fn routes_that_come_late_stand_beside_the_early_ones() {
+        let late = late();
         let echo = async |Path((first, second)): Path<(String, String)>| format!("{first} {second}");
-        late.open(Router::new().route("/v1/{first}/{second}", get(echo)));
+        late.clone().open(Router::new().route("/v1/{first}/{second}", get(echo)));
         assert_eq!(call(&late, "/v1/one/two").await, (StatusCode::OK, "one two".to_owned()));
+        assert_eq!(call(&late, "/healthz").await, (StatusCode::OK, "ok".to_owned()));
     }
 
     #[tokio::test]
     async fn until_they_come_every_call_is_told_to_wait() {
-        assert_eq!(call(&LateRoutes::default(), "/v1/usage").await.0, StatusCode::SERVICE_UNAVAILABLE);
+        for path in ["/v1", "/v1/usage", "/openapi.json", "/console", "/console/jobs"] {
+            assert_eq!(call(&late(), path).await.0, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        }
+        assert_eq!(call(&late(), "/healthz").await.0, StatusCode::OK);
     }
 }

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 use stallkeeper_persistence::StoreError;
 use stallkeeper_runtime::error_chain;
@@ -31,11 +32,18 @@ enum Hint {
     Authenticate(&'static str),
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// What a problem document says.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(crate) struct ProblemBody<'a> {
+    /// The word for programs.
+    #[schemars(extend("pattern" = "^urn:stallkeeper:problem:[a-z-]+$"))]
     r#type: String,
+    /// The problem in general.
     title: &'a str,
+    #[schemars(range(min = 400, max = 599))]
     status: u16,
+    /// The problem of this request.
     detail: &'a str,
 }
 
@@ -107,7 +115,7 @@ impl From<StoreError> for ProblemDocument {
 
 impl IntoResponse for ProblemDocument {
     fn into_response(self) -> Response {
-        let body = Body {
+        let body = ProblemBody {
             r#type: format!("urn:stallkeeper:problem:{}", self.kind),
             title: self.title,
             status: self.status.as_u16(),

@@ -1,4 +1,4 @@
-use std::fmt::Write as _;
+use stallkeeper_runtime::hex;
 
 /// A text of unknown origin as people can be shown it: what would steer a terminal, or turn or hide the writing around
 /// it, is written as an escape.
@@ -31,15 +31,6 @@ pub fn head(body: &[u8], bytes_max: usize) -> (&[u8], bool) {
         _ => cut,
     };
     (whole, true)
-}
-
-/// Bytes in hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut digits, byte| {
-        // Writing to a string cannot fail.
-        let _infallible = write!(digits, "{byte:02x}");
-        digits
-    })
 }
 
 /// How many bytes a line of digits has.

@@ -1,9 +1,13 @@
+use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
-use axum::Router;
+use axum::ServiceExt;
+use axum::extract::Request;
+use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::Service;
 
 /// How long requests that run at a stop may still take: a client that sends half a request never ends.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -12,8 +16,13 @@ const DRAIN: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When the listener breaks.
-pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -> io::Result<()> {
-    let serving = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
+pub async fn serve<S>(listener: TcpListener, routes: S, stop: CancellationToken) -> io::Result<()>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let serving = axum::serve(listener, routes.into_make_service())
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
     let out_of_time = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;

@@ -4,9 +4,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use stallkeeper_runtime::sha256;
 
 /// Shorter tokens can be guessed.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -36,16 +36,30 @@ pub enum Scope {
 #[error("unknown scope {0:?}: expected one of {all}", all = Scope::ALL.map(Scope::as_str).join(", "))]
 pub struct UnknownScope(String);
 
-/// A token as it is configured.
+/// A token as it is configured. Two may have the same scopes: that is how one is replaced while both are valid.
 #[derive(Clone, Debug)]
 pub struct ApiToken {
     /// Whose it is, for people.
     pub name: String,
-    /// What the bearer sends.
-    pub token: SecretString,
+    /// What the bearer sends, or its digest.
+    pub token: TokenSecret,
     /// What the bearer may do.
     pub scopes: BTreeSet<Scope>,
 }
+
+/// How a token is known to the worker.
+#[derive(Clone, Debug)]
+pub enum TokenSecret {
+    /// By itself.
+    Plain(SecretString),
+    /// By its SHA-256 digest only, of which nobody makes the token again.
+    Sha256([u8; 32]),
+}
+
+/// The text is no SHA-256 digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a SHA-256 digest, 64 hexadecimal digits")]
+pub struct NoDigest;
 
 /// Why tokens cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,14 +119,16 @@ impl ApiTokens {
     pub fn new(tokens: impl IntoIterator<Item = ApiToken>) -> Result<Self, TokenError> {
         let mut known: Vec<Known> = Vec::new();
         for ApiToken { name, token, scopes } in tokens {
-            let text = token.expose_secret();
-            if text.len() < TOKEN_BYTES_MIN {
-                return Err(TokenError::Short { name });
+            if let TokenSecret::Plain(text) = &token {
+                let text = text.expose_secret();
+                if text.len() < TOKEN_BYTES_MIN {
+                    return Err(TokenError::Short { name });
+                }
+                if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    return Err(TokenError::Characters { name });
+                }
             }
-            if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(TokenError::Characters { name });
-            }
-            let digest = digest_of(text);
+            let digest = token.digest();
             if let Some(first) = known.iter().find(|known| known.digest == digest) {
                 return Err(TokenError::Same { first: first.name.to_string(), second: name });
             }
@@ -138,12 +154,43 @@ impl ApiTokens {
     }
 }
 
-pub(crate) fn digest_of(token: &str) -> Digest {
-    let mut bytes = Digest::default();
-    for (byte, of_digest) in bytes.iter_mut().zip(digest(&SHA256, token.as_bytes()).as_ref()) {
-        *byte = *of_digest;
+impl TokenSecret {
+    /// The SHA-256 digest by which bearers are known.
+    pub fn digest(&self) -> [u8; 32] {
+        match self {
+            Self::Plain(token) => digest_of(token.expose_secret()),
+            Self::Sha256(digest) => *digest,
+        }
     }
-    bytes
+}
+
+impl From<String> for TokenSecret {
+    fn from(token: String) -> Self {
+        Self::Plain(token.into())
+    }
+}
+
+impl FromStr for TokenSecret {
+    type Err = NoDigest;
+
+    /// Reads a digest as `sha256sum` prints it.
+    fn from_str(hex: &str) -> Result<Self, NoDigest> {
+        let digits: Option<Vec<u32>> = hex.chars().map(|digit| digit.to_digit(16)).collect();
+        let bytes = digits.ok_or(NoDigest)?.chunks(2).map(byte).collect::<Result<Vec<u8>, _>>()?;
+        bytes.try_into().map(Self::Sha256).map_err(|_| NoDigest)
+    }
+}
+
+/// The byte of two hexadecimal digits.
+fn byte(digits: &[u32]) -> Result<u8, NoDigest> {
+    match digits {
+        [high, low] => u8::try_from(high * 16 + low).map_err(|_| NoDigest),
+        _ => Err(NoDigest),
+    }
+}
+
+pub(crate) fn digest_of(token: &str) -> Digest {
+    sha256(token.as_bytes())
 }
 
 impl fmt::Debug for ApiTokens {

@@ -1,48 +1,27 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
-use axum::handler::Handler;
 use axum::http::{Method, StatusCode, header};
-use axum::middleware::from_fn_with_state;
-use axum::response::IntoResponse;
-use axum::routing::{MethodFilter, MethodRouter, any, get, on};
+use axum::routing::{any, get};
 
 use crate::access::{self, AccessApi};
-use crate::gate::{Gate, guard};
+use crate::openapi::document;
 use crate::problem_document::ProblemDocument;
+use crate::route::{Operation, Route};
 use crate::usage::{REQUEST_BYTES_MAX, UsageApi, usage_routes};
 use crate::{ApiTokens, Scope};
 
-/// What [`api_routes`] answers, for programs.
-const OPENAPI: &str = include_str!("openapi.json");
-
-/// One method of a path below `/v1`.
-pub(crate) struct Route<S> {
-    method: Method,
-    path: &'static str,
-    scope: Scope,
-    handler: MethodRouter<S>,
-}
-
-impl<S: Clone + Send + Sync + 'static> Route<S> {
-    pub(crate) fn new<H: Handler<T, S>, T: 'static>(
-        method: Method,
-        path: &'static str,
-        scope: Scope,
-        handler: H,
-    ) -> Self {
-        // Methods of HTTP's own all have a filter; any other would answer to GET and show in the API's tests.
-        let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
-        Self { method, path, scope, handler: on(filter, handler) }
-    }
-}
-
-/// The app's API about usage, to be merged into the routes of the internal listener.
+/// The app's API about usage, and the description of all of the API, to be merged into the routes of the internal
+/// listener.
 pub fn api_routes(usage: Arc<dyn UsageApi>, tokens: &ApiTokens) -> Router {
+    let description = document(operations().iter()).to_string();
     gated(usage_routes(), usage, tokens)
-        .route("/openapi.json", get(openapi))
+        .merge(openapi(description.into()))
         .method_not_allowed_fallback(method_not_allowed)
+        .route("/v1", any(not_found))
+        .route("/v1/", any(not_found))
         .route("/v1/{*rest}", any(not_found))
 }
 
@@ -54,9 +33,9 @@ pub fn access_routes(access: Arc<AccessApi>, tokens: &ApiTokens) -> Router {
 /// Each route behind a token with its scope.
 fn gated<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S, tokens: &ApiTokens) -> Router {
     let mut served = Router::new();
-    for Route { path, scope, handler, .. } in routes {
-        let gate = from_fn_with_state(Gate { tokens: tokens.clone(), scope }, guard);
-        served = served.route(path, handler.route_layer(gate));
+    for route in routes {
+        let (path, answering) = route.gated(tokens);
+        served = served.route(path, answering);
     }
     served.layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)).with_state(state)
 }
@@ -64,17 +43,19 @@ fn gated<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S, toke
 /// The methods and paths of [`api_routes`] and [`access_routes`] that need a token, and the scope that it has to
 /// have.
 pub fn api_operations() -> Vec<(Method, &'static str, Scope)> {
-    let mut operations = operations_of(usage_routes());
-    operations.extend(operations_of(access::routes()));
-    operations
+    operations().into_iter().map(|operation| (operation.method, operation.path, operation.scope)).collect()
 }
 
-fn operations_of<S>(routes: Vec<Route<S>>) -> Vec<(Method, &'static str, Scope)> {
-    routes.into_iter().map(|route| (route.method, route.path, route.scope)).collect()
+/// Every route of the API, whatever it is over.
+fn operations() -> Vec<Operation> {
+    let usage = usage_routes().into_iter().map(Route::into_operation);
+    usage.chain(access::routes().into_iter().map(Route::into_operation)).collect()
 }
 
-async fn openapi() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], OPENAPI)
+/// Answers with the description of the API.
+fn openapi(description: Bytes) -> Router {
+    let answer = ([(header::CONTENT_TYPE, "application/json")], description);
+    Router::new().route("/openapi.json", get(async || answer))
 }
 
 async fn not_found() -> ProblemDocument {

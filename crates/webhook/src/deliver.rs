@@ -84,7 +84,7 @@ impl JobRunner for Deliverer {
         let payload: Payload =
             serde_json::from_str(&job.payload).map_err(|error| JobError::GiveUp(error.into()))?;
         if payload.deadline.is_some_and(|deadline| deadline <= self.now()) {
-            return Err(JobError::GiveUp("its final-usage window closed before anybody took it".into()));
+            return Err(JobError::GiveUp("the time it speaks of was over before anybody took it".into()));
         }
         let endpoint = endpoint_of(&job.target);
         if self.channels.get(endpoint).is_none() {

@@ -24,6 +24,8 @@ pub enum Event {
     SubscriptionChanged,
     /// What a tenant may use has changed.
     EntitlementUpdated,
+    /// Usage runs out of time.
+    UsageAtRisk,
     /// Usage was lost.
     UsageLost,
     /// Sent by an operator to try an endpoint.
@@ -37,7 +39,7 @@ pub struct UnknownEvent(String);
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SubscriptionRegistered,
         Self::SubscriptionUnclaimed,
         Self::SubscriptionActivated,
@@ -48,6 +50,7 @@ impl Event {
         Self::SubscriptionEnded,
         Self::SubscriptionChanged,
         Self::EntitlementUpdated,
+        Self::UsageAtRisk,
         Self::UsageLost,
         Self::Test,
     ];
@@ -65,6 +68,7 @@ impl Event {
             Self::SubscriptionEnded => "subscription.ended",
             Self::SubscriptionChanged => "subscription.changed",
             Self::EntitlementUpdated => "entitlement.updated",
+            Self::UsageAtRisk => "usage.at_risk",
             Self::UsageLost => "usage.lost",
             Self::Test => "test",
         }

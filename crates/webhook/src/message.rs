@@ -1,6 +1,8 @@
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use aws_lc_rs::digest::{Context, SHA256};
+
+use stallkeeper_runtime::hex;
 
 use crate::Event;
 
@@ -21,11 +23,8 @@ impl MessageId {
             hash.update(part.as_bytes());
         }
         hash.update(&sequence.to_be_bytes());
-        let mut id = "msg_".to_owned();
-        for byte in hash.finish().as_ref().iter().take(ID_BYTES) {
-            let _written = write!(id, "{byte:02x}");
-        }
-        Self(id)
+        let digits = hex(hash.finish().as_ref().get(..ID_BYTES).unwrap_or_default());
+        Self(format!("msg_{digits}"))
     }
 
     /// The id as text.

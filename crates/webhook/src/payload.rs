@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use stallkeeper_ledger::Loss;
+use stallkeeper_ledger::{Loss, Risk};
 use stallkeeper_lifecycle::{Announced, Announcement, Standing, SubscriptionKey, Timestamp, UserId};
 
 use crate::{Event, Message, MessageId};
@@ -10,7 +10,7 @@ use crate::{Event, Message, MessageId};
 pub struct Payload {
     /// What happened, by its name.
     pub event: String,
-    /// Counts up for each subscription; of usage that was lost, a number that tells one loss from the next.
+    /// Counts up for each subscription; of usage that is lost or at risk, a number that tells one from the next.
     pub sequence: u64,
     /// When it was announced.
     pub announced_at: Timestamp,
@@ -36,6 +36,13 @@ impl Payload {
     pub fn of_loss(loss: &Loss, number: u64, now: Timestamp) -> Self {
         let event = Event::UsageLost.as_str().to_owned();
         Self { event, sequence: number, announced_at: now, deadline: None, body: loss_body(loss, now) }
+    }
+
+    /// What tells of usage that runs out of time; `number` tells it from other such usage of the subscription.
+    pub fn of_risk(risk: &Risk, number: u64, now: Timestamp) -> Self {
+        let event = Event::UsageAtRisk.as_str().to_owned();
+        let (deadline, body) = (Some(risk.until), risk_body(risk, now));
+        Self { event, sequence: number, announced_at: now, deadline, body }
     }
 
     /// What an operator sends to try an endpoint; `number` tells one test from the next.
@@ -89,6 +96,7 @@ fn body(key: &SubscriptionKey, event: Event, announcement: &Announcement, now: T
             "sequence": announcement.sequence,
             "tenant": binding.map(|binding| binding.tenant.as_str()),
             "user": binding.and_then(|binding| binding.user.as_ref()).map(UserId::as_str),
+            "former_tenant": announcement.former.as_ref().map(|binding| binding.tenant.as_str()),
             "state": view.word.as_str(),
             "access": view.access.as_str(),
             "deadline": deadline(announcement).map(|at| at.to_string()),
@@ -117,6 +125,24 @@ fn loss_body(loss: &Loss, now: Timestamp) -> String {
     .to_string()
 }
 
+fn risk_body(risk: &Risk, now: Timestamp) -> String {
+    let key = &risk.subscription;
+    json!({
+        "type": Event::UsageAtRisk.as_str(),
+        "timestamp": now.to_string(),
+        "data": {
+            "subscription": key.to_string(),
+            "marketplace": key.marketplace.as_str(),
+            "product_code": key.product.as_str(),
+            "dimension": risk.dimension.to_string(),
+            "hour": risk.hour.start().to_string(),
+            "quantity": risk.parts.display(risk.scale),
+            "until": risk.until.to_string(),
+        },
+    })
+    .to_string()
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use stallkeeper_lifecycle::{Access, Advisory, View, Word};
@@ -135,8 +161,9 @@ pub(crate) mod tests {
             binding: None,
             advisory: Advisory::Clear,
             agreement: None,
+            entitlements: Vec::new(),
         };
-        Announcement { event, sequence, view }
+        Announcement { event, sequence, view, former: None }
     }
 
     #[test]

@@ -51,9 +51,13 @@ impl Publisher {
     }
 
     fn of_loss(&self, job: &Job, now: Timestamp) -> Result<Vec<NewJob>, JobError> {
-        let number = u64::from_str_radix(&job.target, 16).map_err(|error| JobError::GiveUp(error.into()))?;
-        let payload = Payload::of_loss(&read(&job.payload)?, number, now);
+        let payload = Payload::of_loss(&read(&job.payload)?, number(job)?, now);
         self.deliveries(&job.key, (JobKind::DeliverLoss, Event::UsageLost), &payload)
+    }
+
+    fn of_risk(&self, job: &Job, now: Timestamp) -> Result<Vec<NewJob>, JobError> {
+        let payload = Payload::of_risk(&read(&job.payload)?, number(job)?, now);
+        self.deliveries(&job.key, (JobKind::DeliverRisk, Event::UsageAtRisk), &payload)
     }
 }
 
@@ -61,8 +65,17 @@ impl Publisher {
 impl FanOut for Publisher {
     async fn fan_out(&self, job: &Job) -> Result<Vec<NewJob>, JobError> {
         let now = Timestamp::from(self.clock.now());
-        if job.kind == JobKind::PublishLoss { self.of_loss(job, now) } else { self.of_announcement(job, now) }
+        match job.kind {
+            JobKind::PublishLoss => self.of_loss(job, now),
+            JobKind::PublishRisk => self.of_risk(job, now),
+            _ => self.of_announcement(job, now),
+        }
     }
+}
+
+/// What tells one loss or risk from the next.
+fn number(job: &Job) -> Result<u64, JobError> {
+    u64::from_str_radix(&job.target, 16).map_err(|error| JobError::GiveUp(error.into()))
 }
 
 /// What cannot be read was written by a newer version, perhaps, which will run it.
@@ -75,7 +88,8 @@ fn told(announcement: &Announcement) -> Vec<(JobKind, Event)> {
     let kind =
         if announcement.event == Announced::Ending { JobKind::DeliverEnding } else { JobKind::Deliver };
     let mut told = vec![(kind, announcement.event.into())];
-    if announcement.view.binding.is_some() && announcement.event != Announced::Registered {
+    let is_somebodys = announcement.view.binding.is_some() && announcement.event != Announced::Registered;
+    if is_somebodys || announcement.former.is_some() {
         told.push((JobKind::DeliverEntitlement, Event::EntitlementUpdated));
     }
     told
@@ -148,6 +162,29 @@ mod tests {
         let mut expected = to(JobKind::Deliver, &["app", "crm"]);
         expected.extend(to(JobKind::DeliverEntitlement, &["app"]));
         assert_eq!(jobs(&bound).await, expected);
+    }
+
+    #[tokio::test]
+    async fn who_had_the_subscription_before_is_told_of_too() {
+        let former = Some(Binding { tenant: "acme".parse().unwrap(), user: None });
+        let unbound = Announcement { former, ..announcement(Announced::Unclaimed, 2) };
+        let mut expected = to(JobKind::Deliver, &["app", "crm"]);
+        expected.extend(to(JobKind::DeliverEntitlement, &["app"]));
+        assert_eq!(jobs(&unbound).await, expected);
+    }
+
+    #[tokio::test]
+    async fn usage_at_risk_is_told_until_its_time_is_over() {
+        let payload = r#"{"subscription":"aws/p/customer/a","dimension":"hits","hour":1790000000000000,"parts":5,
+            "scale":0,"until":1790080000000000}"#;
+        let (kind, target, payload) = (JobKind::PublishRisk, "0a".to_owned(), payload.to_owned());
+        let job = Job { key: key(), kind, target, payload, version: 1, attempts: 1 };
+        let jobs = publisher().fan_out(&job).await.unwrap();
+        assert_eq!(jobs.iter().map(|job| job.target.as_str()).collect::<Vec<_>>(), ["app/a"]);
+        let payload: Payload = serde_json::from_str(&jobs[0].payload).unwrap();
+        assert_eq!(payload.deadline, Some(Timestamp::from_micros(1_790_080_000_000_000)));
+        let body: serde_json::Value = serde_json::from_str(&payload.body).unwrap();
+        assert_eq!((&body["type"], &body["data"]["quantity"]), (&"usage.at_risk".into(), &"5".into()));
     }
 
     #[tokio::test]

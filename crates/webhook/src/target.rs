@@ -5,9 +5,12 @@ pub fn endpoint_of(target: &str) -> &str {
     target.split_once('/').map_or(target, |(endpoint, _)| endpoint)
 }
 
-/// A delivery's target: the endpoint, and for a loss which one, so that none takes the place of another.
+/// A delivery's target: the endpoint, and of usage which, so that none takes the place of another.
 pub fn target_of(kind: JobKind, endpoint: &str, sequence: u64) -> String {
-    if kind == JobKind::DeliverLoss { format!("{endpoint}/{sequence:x}") } else { endpoint.to_owned() }
+    match kind {
+        JobKind::DeliverLoss | JobKind::DeliverRisk => format!("{endpoint}/{sequence:x}"),
+        _ => endpoint.to_owned(),
+    }
 }
 
 #[cfg(test)]

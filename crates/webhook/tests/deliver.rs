@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 use stallkeeper_outbox::{JobError, JobRunner as _};
 use stallkeeper_persistence::{
@@ -144,6 +145,29 @@ async fn an_open_window_is_told_until_its_deadline_and_not_after() {
     house.clock.advance(MINUTE);
     assert!(matches!(house.deliverer.run(&ending("app", 2)).await, Err(JobError::GiveUp(_))));
     assert_eq!(house.channel.1.lock().unwrap().len(), 1, "nothing is sent after it");
+}
+
+#[tokio::test]
+async fn a_window_that_nobody_took_news_of_for_five_minutes_is_an_alarm_at_each_attempt() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let house = house(500, Log::default());
+    let alarms = || {
+        let text = metrics.render();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("stallkeeper_endings_overdue_total{endpoint=\"app\"} "));
+        line.map_or(0, |count| count.parse().unwrap())
+    };
+    house.clock.advance(4 * MINUTE);
+    assert!(house.deliverer.run(&ending("app", 1)).await.is_err());
+    assert_eq!(alarms(), 0);
+    for attempt in 2..=3 {
+        house.clock.advance(MINUTE);
+        assert!(house.deliverer.run(&ending("app", attempt)).await.is_err());
+        assert_eq!(alarms(), attempt - 1);
+    }
 }
 
 #[tokio::test]

@@ -234,12 +234,13 @@ hand_on! { QuarantineStore for FaultyStore, store,
 }
 
 hand_on! { JobStore for FaultyStore, store,
-    fn claim_jobs(kinds: &[JobKind], now: Timestamp, lease: Duration, limit: u32) -> Vec<Job>;
+    fn claim_jobs_for(target: Option<&str>, kinds: &[JobKind], now: Timestamp, lease: Duration, limit: u32) -> Vec<Job>;
     fn finish_job(job: &Job) -> ();
     fn finish_job_into(job: &Job, next: &[NewJob]) -> ();
     fn retry_job(job: &Job, due_at: Timestamp, error: &str) -> ();
     fn fail_job(job: &Job, error: &str) -> ();
-    fn next_job_at(kinds: &[JobKind]) -> Option<Timestamp>;
+    fn next_job_for(target: Option<&str>, kinds: &[JobKind]) -> Option<Timestamp>;
+    fn unpark_jobs(kinds: &[JobKind]) -> u64;
     fn jobs(state: JobState, page: &Page<JobPosition>) -> Vec<JobRecord>;
     fn revive_job(key: &SubscriptionKey, kind: JobKind, now: Timestamp) -> bool;
     fn job_counts() -> JobCounts;

@@ -76,13 +76,17 @@ fn a_worker_may_touch_its_own_queue_let_buyers_in_and_report_usage_and_no_more()
         let buyers = json!({
             "Sid": "LetBuyersIn", "Effect": "Allow", "Action": "aws-marketplace:ResolveCustomer", "Resource": "*",
         });
+        let contracts = json!({
+            "Sid": "AskForEntitlements", "Effect": "Allow", "Action": "aws-marketplace:GetEntitlements",
+            "Resource": "*",
+        });
         let usage = json!({
             "Sid": "ReportUsage", "Effect": "Allow", "Action": "aws-marketplace:BatchMeterUsage", "Resource": "*",
         });
-        assert_eq!(statements, json!([queue, buyers, usage]));
+        assert_eq!(statements, json!([queue, buyers, contracts, usage]));
         let contracts_only = stack.with("Metering", "no");
         let statements = contracts_only.resource("WorkerPolicy")["PolicyDocument"]["Statement"].clone();
-        assert_eq!(statements, json!([queue, buyers]));
+        assert_eq!(statements, json!([queue, buyers, contracts]));
     }
 }
 

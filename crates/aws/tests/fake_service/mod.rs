@@ -13,7 +13,7 @@ pub(crate) struct Answer {
     request_id: Option<&'static str>,
     /// The request is read, and the connection is closed without a word.
     is_lost: bool,
-    body: String,
+    body: Vec<u8>,
 }
 
 pub(crate) const DATE: &str = "Fri, 15 Jan 2027 08:00:00 GMT";
@@ -31,7 +31,7 @@ impl Answer {
             query_error: None,
             request_id: None,
             is_lost: false,
-            body: body.to_owned(),
+            body: body.as_bytes().to_vec(),
         }
     }
 
@@ -42,6 +42,11 @@ impl Answer {
             request_id: Some("req-1"),
             ..Self::json(status, body)
         }
+    }
+
+    /// An answer to `GetEntitlements`, or an error of it, in RPC v2 CBOR.
+    pub(crate) fn cbor(status: u16, body: Vec<u8>) -> Self {
+        Self { content_type: "application/cbor", body, ..Self::json(status, "") }
     }
 
     /// An answer that is lost on its way.
@@ -75,7 +80,8 @@ impl Answer {
 
     /// The same answer with another body.
     pub(crate) fn map_body(self, change: impl FnOnce(String) -> String) -> Self {
-        Self { body: change(self.body), ..self }
+        let body = String::from_utf8(self.body).unwrap();
+        Self { body: change(body).into_bytes(), ..self }
     }
 
     fn write_to(&self, mut stream: &TcpStream) {
@@ -83,13 +89,16 @@ impl Answer {
             self.query_error.map_or(String::new(), |code| format!("x-amzn-query-error: {code}\r\n"));
         let request_id = self.request_id.map_or(String::new(), |id| format!("x-amzn-requestid: {id}\r\n"));
         let Self { status, date, content_type, body, .. } = self;
+        let protocol =
+            if *content_type == "application/cbor" { "smithy-protocol: rpc-v2-cbor\r\n" } else { "" };
         write!(
             stream,
-            "HTTP/1.1 {status} Answer\r\ndate: {date}\r\ncontent-type: {content_type}\r\n{query_error}{request_id}\
-             content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            "HTTP/1.1 {status} Answer\r\ndate: {date}\r\ncontent-type: {content_type}\r\n{query_error}{request_id}{protocol}\
+             content-length: {}\r\nconnection: close\r\n\r\n",
             body.len()
         )
         .unwrap();
+        stream.write_all(body).unwrap();
     }
 }
 
@@ -133,7 +142,7 @@ fn answer_one(listener: &TcpListener, answer: &Answer) -> String {
     }
     let mut body = vec![0; body_bytes];
     reader.read_exact(&mut body).unwrap();
-    request.push_str(&String::from_utf8(body).unwrap());
+    request.push_str(&String::from_utf8_lossy(&body));
     if !answer.is_lost {
         answer.write_to(&stream);
     }

@@ -109,6 +109,7 @@ fn quantities_of_licenses_add_up_under_the_sellers_names() {
         .with(contract("two", &[("Seats", "5"), ("tier", "silver")]));
     let answer = stage.ask("AAA", "", "seats");
     assert_eq!((answer.access.as_str(), answer.reason.as_str()), ("full", "active"));
+    assert_eq!(answer.expires_at, Some(minute(10_001)), "as long as every dimension holds");
     let amounts: Vec<_> =
         answer.dimensions.into_iter().map(|dimension| (dimension.name, dimension.amount)).collect();
     let texts = ["gold", "silver"].map(str::to_owned).into();
@@ -143,11 +144,13 @@ fn a_grant_to_a_user_is_for_that_user_only() {
 }
 
 #[test]
-fn a_revoked_grant_counts_as_if_it_had_never_been() {
+fn who_had_a_grant_is_no_direct_customer_once_it_is_revoked() {
     let mut pilot = grant("pilot", "AAA", None, "product1111");
     let stage = Stage::new().with_grant(&pilot);
     pilot.revoked = Some((pilot.by.clone(), minute(1)));
-    assert_eq!(stage.with_grant(&pilot).words("AAA", "", "product1111"), "none not_managed");
+    let stage = stage.with_grant(&pilot);
+    assert_eq!(stage.words("AAA", "", "product1111"), "none ended");
+    assert_eq!(stage.words("AAA", "", "product2222"), "none not_subscribed");
 }
 
 #[test]
@@ -165,7 +168,7 @@ fn a_grant_helps_who_is_leaving_and_leaves_who_is_subscribed_alone() {
 fn a_subscription_that_is_bound_anew_is_the_new_tenants_only() {
     let story = Story::of("aws/p1/customer/a").subscribed().bound("AAA", None);
     let stage = Stage::new().with(story.clone()).with(story.bound("BBB", None));
-    assert_eq!(stage.words("AAA", "", "product1111"), "none not_managed");
+    assert_eq!(stage.words("AAA", "", "product1111"), "none not_subscribed", "and no direct customer");
     assert_eq!(stage.words("BBB", "", "product1111"), "full active");
     assert_eq!(stage.index.len(), 1);
 }

@@ -46,6 +46,8 @@ fn act() -> impl Strategy<Value = (usize, u64, Act)> {
 
 #[derive(Default)]
 struct World {
+    /// The last one that each subscription was taken from.
+    formers: BTreeMap<String, String>,
     stories: BTreeMap<String, Story>,
     grants: BTreeMap<String, GrantRecord>,
 }
@@ -70,6 +72,9 @@ impl World {
             }
             act => {
                 let story = self.stories.remove(&id).unwrap_or_else(|| Story::of(&id));
+                let tenant_of =
+                    |story: &Story| story.subscription.binding.clone().map(|one| one.tenant.to_string());
+                let before = tenant_of(&story);
                 let story = match act {
                     Act::Subscribe => story.subscribed(),
                     Act::Fail => story.told(at, FactKind::SubscribeFail),
@@ -83,6 +88,9 @@ impl World {
                     Act::Entitle(value) => story.granted(at, &[("Seats", value)]),
                     Act::Grant(..) | Act::Revoke(_) => unreachable!(),
                 };
+                if let Some(before) = before.filter(|before| tenant_of(&story).as_ref() != Some(before)) {
+                    self.formers.insert(id.clone(), before);
+                }
                 index.put_subscription(&story.changed());
                 self.stories.insert(id, story);
             }
@@ -105,11 +113,8 @@ impl World {
             PRODUCTS[product].1.iter().any(is_of) && for_asked(user.as_ref().map(UserId::as_str))
         });
         let views: Vec<_> = views.map(|story| story.subscription.view(now, story.terms)).collect();
-        let grants: Vec<&GrantRecord> = self
-            .grants
-            .values()
-            .filter(|record| record.grant.tenant.as_str() == tenant && record.revoked.is_none())
-            .collect();
+        let grants: Vec<&GrantRecord> =
+            self.grants.values().filter(|record| record.grant.tenant.as_str() == tenant).collect();
         let of_product = |record: &&&GrantRecord| {
             record.grant.product.as_str() == PRODUCTS[product].0
                 && for_asked(record.grant.user.as_ref().map(UserId::as_str))
@@ -128,7 +133,7 @@ impl World {
             (Access::None, "payment_failed")
         } else if has(Word::Ended) || grants.iter().any(|record| of_product(&record)) {
             (Access::None, "ended")
-        } else if mine.is_empty() && grants.is_empty() {
+        } else if mine.is_empty() && grants.is_empty() && !self.formers.values().any(|one| one == tenant) {
             (Access::None, "not_managed")
         } else {
             (Access::None, "not_subscribed")

@@ -1,6 +1,6 @@
 //! Records whose time is over.
 
-use stallkeeper_ledger::{Answer, LossReason, RecordState};
+use stallkeeper_ledger::{Answer, LossReason, RecordState, Risk};
 
 use crate::desk::{Desk, ending, terms, time};
 
@@ -70,4 +70,15 @@ fn with_an_attempt_under_way_which_is_doubt() {
     desk.attempts(&key);
     expires(&mut desk, TEN, "2026-03-11T10:00:00Z");
     assert_eq!(why(&desk), "an attempt has no answer, so the marketplace may hold it");
+}
+
+#[test]
+fn is_a_risk_once_half_of_its_time_is_gone_and_none_any_more_when_it_is_over() {
+    let desk = frozen(TEN, "2026-03-10T12:00:00Z");
+    let risk = |now| Risk::of(desk.record("requests", TEN), time(now));
+    assert_eq!(risk("2026-03-10T22:59:59Z"), None, "frozen at 12 o'clock, over at 10 of the next day");
+    let half = risk("2026-03-10T23:00:00Z").unwrap();
+    assert_eq!(half.parts.display(half.scale), "5");
+    assert_eq!(half.until, time("2026-03-11T10:00:00Z"));
+    assert_eq!(risk("2026-03-11T10:00:00Z"), None);
 }

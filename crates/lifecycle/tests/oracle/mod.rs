@@ -7,6 +7,7 @@ use stallkeeper_lifecycle::{
 };
 
 const HOUR: i64 = 3_600_000_000;
+const MINUTE: i64 = 60 * 1_000_000;
 
 /// All that tells two views apart, flat.
 #[derive(Clone, Debug, PartialEq)]
@@ -323,7 +324,10 @@ impl Books {
             known.answers.iter().map(|(at, _)| at.as_micros()).filter(|at| *at > grant).collect();
         empty.sort_unstable();
         empty.dedup();
-        let confirmed = if empty.len() >= 2 { empty.first().copied() } else { None };
+        let confirmed = match (empty.first(), empty.last()) {
+            (Some(first), Some(last)) if last - first >= MINUTE => Some(*first),
+            _ => None,
+        };
         match known.pricing {
             Pricing::Subscription => {}
             Pricing::Contract => self.follow_contract(grant, confirmed, count),
@@ -342,7 +346,7 @@ impl Books {
             Place::Gone if self.how == End::Final => return,
             Place::Gone | Place::Failed if grant <= self.since => return,
             Place::Gone | Place::Failed | Place::Nowhere => {
-                self.open(&mut count, Some(grant), Entry::New);
+                self.open(&mut count, None, Entry::New);
                 self.leave_for(Place::In, grant);
             }
             Place::In | Place::Frozen => {}

@@ -1,12 +1,16 @@
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use stallkeeper_ledger::Risk;
 use stallkeeper_metering::{MeteringConfig, Mode, RecordAnswer, Watch};
-use stallkeeper_persistence::Actor;
 use stallkeeper_persistence::usage::LedgerStore as _;
+use stallkeeper_persistence::{Actor, JobKind, JobState, JobStore as _, Page};
 
-use crate::world::{World, key, minute};
+use crate::world::{Configured, World, key, minute};
+
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// What is logged and counted on this thread.
 struct Seen {
@@ -55,7 +59,7 @@ impl io::Write for Writer {
 }
 
 fn watch(world: &World, config: MeteringConfig) -> Watch {
-    Watch::new(world.store(), Arc::new(world.clock.clone()), config)
+    Watch::new(world.store(), Arc::new(world.clock.clone()), world.terms.clone(), config)
 }
 
 #[tokio::test]
@@ -80,6 +84,42 @@ async fn a_record_that_nears_its_end_is_warned_of_twice_also_on_hold() {
     let used: f64 = seen.metric("stallkeeper_usage_urgent_used_ratio").parse().unwrap();
     assert!((0.95..0.96).contains(&used), "21 of 22 hours: {used}");
     assert_eq!(seen.metric("stallkeeper_usage_oldest_unsent_age_seconds"), "79200");
+}
+
+async fn risks(world: &World) -> Vec<Risk> {
+    let jobs = world.store.jobs(JobState::Due, &Page::first(100)).await.unwrap();
+    let told = jobs.iter().filter(|one| one.job.kind == JobKind::PublishRisk);
+    told.map(|one| serde_json::from_str(&one.job.payload).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn endpoints_are_told_once_of_each_record_that_has_used_up_half_of_its_time() {
+    let world = World::with(Configured { is_published: true, ..Configured::default() }).await;
+    world.frozen("prod-1", 2).await;
+    let watch = watch(&world, World::config());
+    world.set_clock(minute(13 * 60));
+    watch.step().await.unwrap();
+    assert_eq!(risks(&world).await, [], "frozen two hours after its hour began, over after 24");
+    world.set_clock(minute(14 * 60));
+    watch.step().await.unwrap();
+    let told = risks(&world).await;
+    let units: Vec<String> = told.iter().map(|risk| risk.parts.display(risk.scale)).collect();
+    assert_eq!(units, ["1", "2"]);
+    assert_eq!(told[0].until, minute(24 * 60));
+    for job in world.store.claim_jobs(&[JobKind::PublishRisk], minute(14 * 60), MINUTE, 10).await.unwrap() {
+        world.store.finish_job(&job).await.unwrap();
+    }
+    watch.step().await.unwrap();
+    assert_eq!(risks(&world).await, []);
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_records_at_risk_where_no_endpoint_is_configured() {
+    let world = World::open().await;
+    world.frozen("prod-1", 1).await;
+    world.set_clock(minute(14 * 60));
+    watch(&world, World::config()).step().await.unwrap();
+    assert_eq!(risks(&world).await, []);
 }
 
 #[tokio::test]

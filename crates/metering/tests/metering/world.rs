@@ -228,20 +228,22 @@ fn tenant(key: &SubscriptionKey) -> String {
 pub(crate) struct Configured {
     pub(crate) sources: BTreeSet<SourceName>,
     pub(crate) listings: BTreeMap<ProductKey, ProductCode>,
+    /// Whether the seller has endpoints that want to hear of it.
+    pub(crate) is_published: bool,
 }
 
 impl Default for Configured {
     fn default() -> Self {
         let listings = [("search", "prod-1"), ("index", "prod-2")];
         let listings = listings.map(|(key, code)| (key.parse().unwrap(), code.parse().unwrap()));
-        Self { sources: BTreeSet::new(), listings: listings.into() }
+        Self { sources: BTreeSet::new(), listings: listings.into(), is_published: false }
     }
 }
 
 impl Configured {
     /// A configuration that meters nothing.
     pub(crate) fn nothing() -> Self {
-        Self { sources: BTreeSet::new(), listings: BTreeMap::new() }
+        Self { listings: BTreeMap::new(), ..Self::default() }
     }
 
     fn product_of(&self, key: &SubscriptionKey) -> ProductKey {
@@ -264,6 +266,10 @@ impl MeterTermsOf for Configured {
             zero_records: ZeroRecords::Skip,
             meter_from: None,
         }))
+    }
+
+    fn is_published(&self) -> bool {
+        self.is_published
     }
 
     fn listings_of(&self, product: &ProductKey) -> Vec<(MarketplaceName, ProductCode)> {

@@ -10,7 +10,7 @@ use stallkeeper_tests::TestDatabase;
 use crate::support::{open, ready};
 
 /// How many files `migrations/postgres` has.
-const MIGRATIONS: usize = 10;
+const MIGRATIONS: usize = 11;
 
 #[tokio::test]
 async fn an_empty_database_is_behind_and_a_migrated_one_is_not() {

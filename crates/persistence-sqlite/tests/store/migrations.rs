@@ -9,7 +9,7 @@ use stallkeeper_persistence_sqlite::{MigrateError, Options, SqliteStore};
 use crate::support::Database;
 
 /// How many files `migrations/sqlite` has.
-const MIGRATIONS: usize = 10;
+const MIGRATIONS: usize = 11;
 
 #[tokio::test]
 async fn an_empty_database_is_behind_and_a_migrated_one_is_not() {

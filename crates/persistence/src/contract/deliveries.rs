@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Fixture;
-use super::jobs::{claim, claim_one, list, put};
+use super::jobs::{LEASE, claim, claim_one, list, put};
 use super::samples::{customer, minute};
 use crate::{Delivery, DeliveryFilter, JobKind, JobState, NewJob, Page};
 
@@ -64,6 +64,17 @@ pub async fn a_job_that_was_replaced_leads_to_nothing_and_the_newer_one_is_free(
     store.finish_job_into(&older, &[job("a", JobKind::Deliver, "app")]).await.expect("finished");
     let newer = claim_one(store, minute(1)).await;
     assert_eq!((newer.kind, newer.version), (JobKind::Publish, older.version + 1));
+}
+
+pub async fn a_runner_whose_lease_ran_out_removes_nothing_that_came_after_it(fixture: &dyn Fixture) {
+    let store = &*fixture.store();
+    put(store, &[job("a", JobKind::Wake, "")]).await;
+    let late = claim_one(store, minute(1)).await;
+    let in_time = claim_one(store, minute(1).plus(LEASE)).await;
+    store.finish_job_into(&in_time, &[job("a", JobKind::Wake, "")]).await.expect("finished");
+    store.finish_job_into(&late, &[]).await.expect("finished");
+    store.finish_job(&late).await.expect("finished");
+    assert_eq!(claim(store, minute(9)).await.len(), 1, "what the other one led to is still there");
 }
 
 pub async fn attempts_are_kept_in_every_part_and_found(fixture: &dyn Fixture) {

@@ -180,9 +180,9 @@ pub async fn a_message_older_than_the_tombstone_changes_nothing_and_asks_for_a_l
         story(store, &buyer).await.last().map(String::as_str),
         Some("subscribe-fail too-old unclaimed")
     );
-    let parked = store.jobs(JobState::Parked, &Page::first(10)).await.expect("readable");
+    let due = store.jobs(JobState::Due, &Page::first(10)).await.expect("readable");
     let reconcile =
-        parked.into_iter().find(|job| job.job.kind == JobKind::Reconcile).expect("a look is asked for");
+        due.into_iter().find(|job| job.job.kind == JobKind::Reconcile).expect("a look is asked for");
     assert!(reconcile.job.payload.contains("too_old"), "{}", reconcile.job.payload);
 }
 

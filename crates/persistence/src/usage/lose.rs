@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use sha2::{Digest, Sha256};
 use stallkeeper_ledger::Loss;
 use stallkeeper_lifecycle::Timestamp;
+use stallkeeper_runtime::{hex, sha256};
 
 use crate::{JobKind, NewJob, StoreError, Transaction};
 
@@ -34,10 +33,7 @@ pub(super) async fn list(
     transaction.put_jobs(&jobs).await
 }
 
-/// So that no news of a loss takes the place of another's.
-fn hash(payload: &str) -> String {
-    Sha256::digest(payload).iter().take(HASH_BYTES).fold(String::new(), |mut hash, byte| {
-        let _written = write!(hash, "{byte:02x}");
-        hash
-    })
+/// So that no news of a loss, or of a risk, takes the place of another's.
+pub(super) fn hash(payload: &str) -> String {
+    hex(sha256(payload.as_bytes()).get(..HASH_BYTES).unwrap_or_default())
 }

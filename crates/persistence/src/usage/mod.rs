@@ -13,6 +13,7 @@ mod statements;
 mod store;
 mod take_each;
 mod terms;
+mod warn;
 mod watermark;
 
 pub use attempt::{Attempt, AttemptOutcome, AttemptRecord};
@@ -26,4 +27,5 @@ pub use sending::{AttemptResult, Started, finish, start};
 pub use statements::{HeldOf, LedgerStatements, MeterRow, MeterSelection};
 pub use store::{LedgerStore, Unsent};
 pub use terms::MeterTermsOf;
+pub use warn::warn;
 pub use watermark::{Watermark, WatermarkError, put_watermark};

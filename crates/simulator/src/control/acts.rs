@@ -14,7 +14,7 @@ pub(super) async fn act(
         let acts = Act::NAMES.join(", ");
         ControlError::bad_request(format!(
             "the act does not fit: {error}; it is {{\"act\", \"buyer\", \"product\"}} with `trial` for \
-             subscribe and `subscription` for one of several licenses; the acts are: {acts}"
+             subscribe, `quantities` for change-entitlements and `subscription` for one of several licenses; the acts are: {acts}"
         ))
     })?;
     Ok(Json(control.market.act(&act).await?))

@@ -3,7 +3,7 @@ use axum::extract::State;
 
 use crate::control::Control;
 use crate::control::error::{Body, ControlError};
-use crate::{FaultSettings, MeteringFaultSettings, RegistrationFaultSettings};
+use crate::{EntitlementFaultSettings, FaultSettings, MeteringFaultSettings, RegistrationFaultSettings};
 
 pub(super) async fn show(State(control): State<Control>) -> Json<FaultSettings> {
     Json(control.faults.settings())
@@ -21,6 +21,7 @@ pub(super) async fn clear(State(control): State<Control>) -> Result<Json<FaultSe
     control.faults.set(FaultSettings::default())?;
     control.faults.set_metering(None)?;
     control.faults.set_registration(None)?;
+    control.faults.set_entitlement(None)?;
     Ok(Json(control.faults.settings()))
 }
 
@@ -60,4 +61,23 @@ pub(super) async fn clear_registration(
 ) -> Result<Json<RegistrationFaultSettings>, ControlError> {
     control.faults.set_registration(None)?;
     Ok(Json(control.faults.registration_settings()))
+}
+
+pub(super) async fn show_entitlement(State(control): State<Control>) -> Json<EntitlementFaultSettings> {
+    Json(control.faults.entitlement_settings())
+}
+
+pub(super) async fn set_entitlement(
+    State(control): State<Control>,
+    Body(settings): Body<EntitlementFaultSettings>,
+) -> Result<Json<EntitlementFaultSettings>, ControlError> {
+    control.faults.set_entitlement(Some(settings))?;
+    Ok(Json(control.faults.entitlement_settings()))
+}
+
+pub(super) async fn clear_entitlement(
+    State(control): State<Control>,
+) -> Result<Json<EntitlementFaultSettings>, ControlError> {
+    control.faults.set_entitlement(None)?;
+    Ok(Json(control.faults.entitlement_settings()))
 }

@@ -64,6 +64,10 @@ pub(crate) fn router(control: Control) -> Router {
             get(faults::show_metering).put(faults::set_metering).delete(faults::clear_metering),
         )
         .route(
+            "/control/faults/entitlements",
+            get(faults::show_entitlement).put(faults::set_entitlement).delete(faults::clear_entitlement),
+        )
+        .route(
             "/control/faults/registration",
             get(faults::show_registration).put(faults::set_registration).delete(faults::clear_registration),
         )

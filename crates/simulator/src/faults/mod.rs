@@ -1,3 +1,4 @@
+mod entitlement;
 mod metering;
 mod registration;
 
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use entitlement::EntitlementFaultSettings;
 pub use metering::MeteringFaultSettings;
 pub use registration::{RegistrationFate, RegistrationFaultSettings};
 
@@ -105,9 +107,12 @@ struct Inner {
     metering_settings: Option<MeteringFaultSettings>,
     /// The same.
     registration_settings: Option<RegistrationFaultSettings>,
+    /// The same.
+    entitlement_settings: Option<EntitlementFaultSettings>,
     calls: fastrand::Rng,
     metering: fastrand::Rng,
     registration: fastrand::Rng,
+    entitlement: fastrand::Rng,
     deliveries: fastrand::Rng,
 }
 
@@ -154,13 +159,16 @@ impl Faults {
         let calls = deliveries.fork();
         let metering = calls.clone().fork();
         let registration = metering.clone().fork();
+        let entitlement = registration.clone().fork();
         let inner = Inner {
             settings: FaultSettings::default(),
             metering_settings: None,
             registration_settings: None,
+            entitlement_settings: None,
             calls,
             metering,
             registration,
+            entitlement,
             deliveries,
         };
         Self { inner: Mutex::new(inner) }
@@ -209,6 +217,28 @@ impl Faults {
         settings.as_ref().map_or(Ok(()), RegistrationFaultSettings::check)?;
         self.inner().registration_settings = settings;
         Ok(())
+    }
+
+    /// The settings that hold for questions about entitlements now: their own, or those of all calls.
+    pub fn entitlement_settings(&self) -> EntitlementFaultSettings {
+        self.inner().entitlement_settings()
+    }
+
+    /// Sets what goes wrong with questions about entitlements, as [`Faults::set_metering`] does for metering.
+    ///
+    /// # Errors
+    /// A number that is no probability; then the settings stay as they were.
+    pub fn set_entitlement(&self, settings: Option<EntitlementFaultSettings>) -> Result<(), FaultError> {
+        settings.as_ref().map_or(Ok(()), EntitlementFaultSettings::check)?;
+        self.inner().entitlement_settings = settings;
+        Ok(())
+    }
+
+    /// What becomes of the next question about entitlements.
+    pub fn draw_entitlement_call(&self) -> CallFate {
+        let mut inner = self.inner();
+        let settings = inner.entitlement_settings();
+        settings.fate(inner.entitlement.f64())
     }
 
     /// What becomes of the next call of a queue.
@@ -263,6 +293,11 @@ impl Faults {
 impl Inner {
     fn metering_settings(&self) -> MeteringFaultSettings {
         self.metering_settings.unwrap_or_else(|| MeteringFaultSettings::like_other_calls(&self.settings))
+    }
+
+    fn entitlement_settings(&self) -> EntitlementFaultSettings {
+        let own = self.entitlement_settings;
+        own.unwrap_or_else(|| EntitlementFaultSettings::like_other_calls(&self.settings))
     }
 
     fn registration_settings(&self) -> RegistrationFaultSettings {

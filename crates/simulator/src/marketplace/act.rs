@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::marketplace::product::{Feed, Pricing, Product};
@@ -17,7 +19,7 @@ pub enum Act {
     /// Leaves: one hour later it is over.
     Unsubscribe(Whose),
     /// Changes what a contract entitles to.
-    ChangeEntitlements(Whose),
+    ChangeEntitlements(Change),
     /// The marketplace warns of a buyer (account closed, compromised, abuse, fraud).
     IssueAdvisory(Whose),
     /// The marketplace takes its warning back.
@@ -40,6 +42,37 @@ pub struct Purchase {
     /// Whether the offer has a free trial.
     #[serde(default)]
     pub trial: bool,
+}
+
+/// Whose contract changes, and into what.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The buyer's name.
+    pub buyer: String,
+    /// The product's key.
+    pub product: String,
+    /// The subscription's id in the books.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<String>,
+    /// All that it entitles to from now on, by dimension; one more of each where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantities: Option<BTreeMap<String, u32>>,
+}
+
+impl From<Whose> for Change {
+    fn from(Whose { buyer, product, subscription }: Whose) -> Self {
+        Self { buyer, product, subscription, quantities: None }
+    }
+}
+
+impl Change {
+    /// The same with these quantities.
+    #[must_use]
+    pub fn into_quantities(self, quantities: &[(&str, u32)]) -> Self {
+        let quantities = quantities.iter().map(|&(dimension, quantity)| (dimension.to_owned(), quantity));
+        Self { quantities: Some(quantities.collect()), ..self }
+    }
 }
 
 /// Whose purchase an act is about.
@@ -127,11 +160,13 @@ impl Act {
     fn about(&self) -> (&str, &str, Option<&str>) {
         match self {
             Self::Subscribe(Purchase { buyer, product, .. }) => (buyer, product, None),
+            Self::ChangeEntitlements(Change { buyer, product, subscription, .. }) => {
+                (buyer, product, subscription.as_deref())
+            }
             Self::FailPayment(whose)
             | Self::Amend(whose)
             | Self::Renew(whose)
             | Self::Unsubscribe(whose)
-            | Self::ChangeEntitlements(whose)
             | Self::IssueAdvisory(whose)
             | Self::ResolveAdvisory(whose)
             | Self::SuspendAccount(whose)

@@ -135,6 +135,10 @@ impl Books {
         self.by_id.get(id).and_then(|place| self.at(*place))
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Subscription> {
+        self.subscriptions.iter()
+    }
+
     pub(crate) fn at(&self, place: usize) -> Option<&Subscription> {
         self.subscriptions.get(place)
     }

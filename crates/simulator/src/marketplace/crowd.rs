@@ -161,14 +161,23 @@ impl Crowd {
         let affordable: Vec<Arc<Product>> = self
             .products
             .iter()
-            .filter(|product| product.feed == Feed::Sns || present.budget >= 2)
+            .filter(|product| cost_of_purchase(product) <= present.budget)
             .map(Arc::clone)
             .collect();
-        let Some(product) = self.pick(&affordable) else { return self.warn_of_newcomer() };
+        let Some(product) = self.pick(&affordable) else { return self.last_word(&buyer) };
         self.bought_last.clone_from(&product.key);
         match product.feed {
             Feed::Sns if self.chance.u32(..8) == 0 => Act::FailPayment(Whose::only(&buyer, &product.key)),
             _ => self.subscribe(&buyer, product),
+        }
+    }
+
+    /// What makes a single notification, where no purchase does.
+    fn last_word(&self, buyer: &str) -> Act {
+        let of_customers = self.products.iter().find(|product| product.feed == Feed::Sns);
+        match of_customers {
+            Some(product) => Act::FailPayment(Whose::only(buyer, &product.key)),
+            None => self.warn_of_newcomer(),
         }
     }
 
@@ -203,9 +212,13 @@ impl Crowd {
     ) -> Vec<Choice> {
         let whose = || Whose::only(buyer, &product.key);
         let subscribe = self.subscribe(buyer, product);
+        let cost_of_purchase = cost_of_purchase(product);
         match record.map(|record| record.standing.at(present.at)) {
             None | Some(Standing::PaymentFailed | Standing::Ended) => {
-                vec![Choice::new(4, subscribe, 1), Choice::new(1, Act::FailPayment(whose()), 1)]
+                vec![
+                    Choice::new(4, subscribe, cost_of_purchase),
+                    Choice::new(1, Act::FailPayment(whose()), 1),
+                ]
             }
             Some(Standing::Subscribed) => {
                 let cost = 1 + u64::from(present.sees(present.at + LAST_HOUR));
@@ -214,13 +227,13 @@ impl Crowd {
                     Choice::new(3, Act::Amend(whose()), 1),
                 ];
                 if product.pricing == Pricing::Contract {
-                    choices.push(Choice::new(3, Act::ChangeEntitlements(whose()), 1));
+                    choices.push(Choice::new(3, Act::ChangeEntitlements(whose().into()), 1));
                 }
                 choices
             }
             // Half of them let the hour end.
             Some(Standing::Ending { deadline }) if self.chance.bool() => {
-                vec![Choice::new(1, subscribe, u64::from(!present.sees(deadline)))]
+                vec![Choice::new(1, subscribe, cost_of_purchase - u64::from(present.sees(deadline)))]
             }
             Some(Standing::Ending { .. }) => Vec::new(),
         }
@@ -240,7 +253,7 @@ impl Crowd {
             .collect();
         let mut choices = Vec::new();
         if current.len() < LICENSES_MAX {
-            choices.push(Choice::new(2, self.subscribe(buyer, product), 2));
+            choices.push(Choice::new(2, self.subscribe(buyer, product), cost_of_purchase(product)));
         }
         let Some(one) = self.pick(&current).copied() else { return choices };
         let whose = || Whose::only(buyer, &product.key).with_subscription(&one.record.id);
@@ -287,6 +300,15 @@ impl Crowd {
 
     fn name(&self, number: u64) -> String {
         format!("crowd{}-{number:06}", self.run)
+    }
+}
+
+/// How many notifications a purchase makes.
+fn cost_of_purchase(product: &Product) -> u64 {
+    match (product.feed, product.pricing) {
+        // The agreement's and the license's; or what a contract entitles to, which is said beside.
+        (Feed::EventBridge, _) | (Feed::Sns, Pricing::Contract) => 2,
+        (Feed::Sns, _) => 1,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::marketplace::act::{Act, ActError};
+use crate::marketplace::act::{Act, ActError, Change};
 use crate::marketplace::entry::Standing;
 use crate::marketplace::ids::Ids;
 use crate::marketplace::message::Message;
@@ -16,8 +16,10 @@ pub(crate) fn act(
     act: &Act,
     at: OffsetDateTime,
     ids: &mut Ids,
-) -> Result<Notice, ActError> {
-    let at = record.next_moment(at, 1)?;
+) -> Result<Vec<Notice>, ActError> {
+    // Whoever buys a contract is entitled to something, which is said beside.
+    let is_told_twice = matches!(act, Act::Subscribe(_)) && record.product.pricing == Pricing::Contract;
+    let at = record.next_moment(at, 1 + i32::from(is_told_twice))?;
     let message = match (act, record.standing) {
         (Act::Subscribe(purchase), Standing::PaymentFailed | Standing::Ending { .. } | Standing::Ended) => {
             record.open_period(at);
@@ -29,10 +31,25 @@ pub(crate) fn act(
             record.standing = Standing::Ending { deadline: at + LAST_HOUR };
             Message::UnsubscribePending
         }
-        (Act::ChangeEntitlements(_), Standing::Subscribed) => Message::EntitlementUpdated,
+        (Act::ChangeEntitlements(change), Standing::Subscribed) => {
+            change_entitlements(record, change);
+            Message::EntitlementUpdated
+        }
         _ => return Err(record.impossible(act, possible(record))),
     };
-    Ok(record.say(at, Said::Message(message)))
+    let mut notices = vec![record.say(at, Said::Message(message))];
+    if is_told_twice {
+        let at = at + record.step();
+        notices.push(record.say(at, Said::Message(Message::EntitlementUpdated)));
+    }
+    Ok(notices)
+}
+
+fn change_entitlements(record: &mut Record, change: &Change) {
+    match &change.quantities {
+        Some(quantities) => record.entitlements.clone_from(quantities),
+        None => record.entitlements.values_mut().for_each(|quantity| *quantity = quantity.saturating_add(1)),
+    }
 }
 
 fn succeed(record: &mut Record, offer: String, trial: bool) -> Message {

@@ -163,6 +163,11 @@ impl License {
 }
 
 impl Agreement {
+    /// The end of its term.
+    pub(crate) fn ends(&self) -> OffsetDateTime {
+        self.term.ends
+    }
+
     /// An agreement from a moment on: for a year with a contract, without an end in sight else.
     fn draw(pricing: Pricing, starts: OffsetDateTime, ids: &mut Ids) -> Self {
         let days = match pricing {

@@ -10,6 +10,7 @@ mod crowd;
 mod crowd_desk;
 mod crowd_run;
 mod customer;
+mod entitled;
 mod entry;
 mod event;
 mod followers;
@@ -25,7 +26,7 @@ mod product;
 mod registrant;
 mod subscription;
 
-pub use act::{Act, ActError, Purchase, Whose};
+pub use act::{Act, ActError, Change, Purchase, Whose};
 pub use clock_move::{ClockMove, ClockMoved, ClockReading, MoveError};
 pub use crowd::{CrowdError, CrowdPlan, CrowdProgress};
 pub use entry::{Entry, Period, Standing};
@@ -34,5 +35,6 @@ pub use market::{Done, Marketplace};
 pub use product::{Feed, Pricing, Product};
 pub use registrant::Registrant;
 
+pub(crate) use entitled::{Entitled, Wanted};
 pub(crate) use ids::Ids;
 pub(crate) use moment::{serialize as serialize_moment, to_millisecond, to_second};

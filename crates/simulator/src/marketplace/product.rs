@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::server::{MARKETPLACE_ACCOUNT, REGION};
@@ -18,6 +20,9 @@ pub struct Product {
     /// The dimensions that usage is metered in; any where none is declared.
     #[serde(default)]
     pub dimensions: Vec<String>,
+    /// What a purchase of a contract entitles to at first, by dimension: ten `seats` where nothing is declared.
+    #[serde(default)]
+    pub entitlements: BTreeMap<String, u32>,
     /// How old metered usage may be, in seconds; 24 hours where it is left out, one hour in Regions of China.
     #[serde(default)]
     pub metering_age_limit_secs: Option<u64>,
@@ -56,6 +61,7 @@ impl Product {
             feed,
             pricing,
             dimensions: Vec::new(),
+            entitlements: BTreeMap::new(),
             metering_age_limit_secs: None,
             fulfilment_url: None,
         }
@@ -66,6 +72,22 @@ impl Product {
     pub fn with_dimensions(self, dimensions: &[&str]) -> Self {
         let dimensions = dimensions.iter().map(|&dimension| dimension.to_owned()).collect();
         Self { dimensions, ..self }
+    }
+
+    /// The same with other quantities of a contract.
+    #[must_use]
+    pub fn with_entitlements(self, quantities: &[(&str, u32)]) -> Self {
+        let quantities = quantities.iter().map(|&(dimension, quantity)| (dimension.to_owned(), quantity));
+        Self { entitlements: quantities.collect(), ..self }
+    }
+
+    /// What a purchase entitles to at first.
+    pub(crate) fn first_entitlements(&self) -> BTreeMap<String, u32> {
+        match self.pricing {
+            Pricing::Subscription => BTreeMap::new(),
+            Pricing::Contract if self.entitlements.is_empty() => BTreeMap::from([("seats".to_owned(), 10)]),
+            Pricing::Contract => self.entitlements.clone(),
+        }
     }
 
     /// The same with another age limit of metered usage, in seconds.

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
@@ -40,6 +41,8 @@ pub(crate) struct Record {
     pub(crate) offer: String,
     pub(crate) trial: bool,
     pub(crate) standing: Standing,
+    /// What a contract entitles to while it is in force.
+    pub(crate) entitlements: BTreeMap<String, u32>,
     pub(crate) periods: Vec<Period>,
     /// When something was said about it last.
     pub(crate) said_at: Option<OffsetDateTime>,
@@ -58,7 +61,7 @@ impl Subscription {
         ids: &mut Ids,
     ) -> Result<Vec<Notice>, ActError> {
         match &mut self.holder {
-            Holder::Customer => Ok(vec![customer::act(&mut self.record, act, at, ids)?]),
+            Holder::Customer => customer::act(&mut self.record, act, at, ids),
             Holder::License(license) => license.act(&mut self.record, act, at, ids),
         }
     }
@@ -109,6 +112,7 @@ impl Record {
             offer: String::new(),
             trial: false,
             standing: Standing::Ended,
+            entitlements: BTreeMap::new(),
             periods: Vec::new(),
             said_at: None,
             said_count: 0,
@@ -166,6 +170,7 @@ impl Record {
 
     pub(crate) fn open_period(&mut self, from: OffsetDateTime) {
         self.close_period(from);
+        self.entitlements = self.product.first_entitlements();
         self.periods.push(Period { from, to: None });
     }
 

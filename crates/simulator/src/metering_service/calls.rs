@@ -43,7 +43,7 @@ fn read(action: &str, headers: &HeaderMap, body: &[u8]) -> Result<MeteringCall, 
 }
 
 /// The Region of a signature's credential scope: `<key>/<date>/<Region>/<service>/aws4_request`.
-pub(super) fn region(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn region(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (_, credential) = authorization.split_once("Credential=")?;
     let scope = credential.split([',', ' ']).next()?;

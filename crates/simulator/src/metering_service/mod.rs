@@ -15,7 +15,7 @@ use crate::metering::{
 };
 use crate::{CallFate, Faults, Marketplace};
 
-pub(crate) use calls::{TARGET_PREFIX, answer};
+pub(crate) use calls::{TARGET_PREFIX, answer, region};
 pub(crate) use resolve::{ACTION as RESOLVE, resolve};
 
 /// What is metered, and the bills. Clones share it.

@@ -181,7 +181,7 @@ async fn a_payment_that_fails_after_an_end_is_what_the_books_say() {
 async fn changed_entitlements_are_told_on_their_own_topic() {
     let world = World::new().await;
     world.act(Act::subscribe("ada", "plan")).await;
-    world.act(Act::ChangeEntitlements(ada("plan"))).await;
+    world.act(Act::ChangeEntitlements(ada("plan").into())).await;
     let arrivals = world.arrivals().await;
     let customer = world.entry("ada").customer_id;
     assert_eq!(
@@ -238,7 +238,7 @@ async fn what_a_product_has_no_word_for_is_refused() {
         Act::Renew(ada("search")),
         Act::IssueAdvisory(ada("search")),
         Act::ResolveAdvisory(ada("search")),
-        Act::ChangeEntitlements(ada("search")),
+        Act::ChangeEntitlements(ada("search").into()),
     ] {
         assert!(matches!(world.refusal(act).await, ActError::NotOffered { .. }));
     }

@@ -319,8 +319,8 @@ async fn what_cannot_happen_is_refused_and_changes_nothing() {
         let refused = world.refusal(on(act)).await;
         assert!(matches!(refused, ActError::NothingBought { .. }), "{refused:?}");
     }
-    for act in [Act::FailPayment, Act::ChangeEntitlements] {
-        let refused = world.refusal(on(act)).await;
+    for act in [Act::FailPayment(ada()), Act::ChangeEntitlements(ada().into())] {
+        let refused = world.refusal(act).await;
         assert!(matches!(refused, ActError::NotOffered { .. }), "{refused:?}");
     }
     let refused = world.refusal(Act::subscribe_with_trial("ada", "vault")).await;

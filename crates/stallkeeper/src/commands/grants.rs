@@ -193,6 +193,9 @@ async fn put(
         bail!("a grant ends in the future; `stallkeeper grants revoke` ends one now");
     }
     let grant = Grant { id, tenant, user, product, until, why };
+    if store.grant(&grant.id).await?.is_some_and(|known| known.grant.tenant != grant.tenant) {
+        bail!("the grant {} is another tenant's; revoke it, and put one with an id of its own", grant.id);
+    }
     let words = match store.put_grant(&grant, &by.actor(), now).await? {
         GrantPut::Made => "given",
         GrantPut::Changed => "changed",

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 use stallkeeper_runtime::{Shutdown, Tasks, listen_for_signals};
-use stallkeeper_simulator::{Simulator, SimulatorConfig};
+use stallkeeper_simulator::{Feed, Pricing, Product, Simulator, SimulatorConfig};
 use url::Url;
 
 use crate::demo::configuration;
@@ -34,6 +34,9 @@ pub struct SimulateArgs {
     /// Leave the queue unsubscribed from the topics, to try `stallkeeper setup`.
     #[arg(long)]
     unwired: bool,
+    /// Sell the contract `plan` too, besides what is paid by use.
+    #[arg(long)]
+    contract: bool,
     /// Where the shop sends buyers who set up their account, such as `http://127.0.0.1:8080/register/aws`.
     #[arg(long, value_name = "URL")]
     fulfilment_url: Option<Url>,
@@ -60,6 +63,9 @@ pub async fn run(args: SimulateArgs, out: &mut impl Write) -> anyhow::Result<()>
     // Half of what is drawn is enough, is shorter to type, and is exact in every reader of JSON.
     let seed = args.seed.unwrap_or_else(|| drawn() >> 32);
     let mut products = SimulatorConfig::default().products;
+    if args.contract {
+        products.push(Product::new("plan", "simplan", Feed::Sns, Pricing::Contract));
+    }
     if let Some(url) = &args.fulfilment_url {
         products = products.into_iter().map(|product| product.with_fulfilment_url(url.as_str())).collect();
     }

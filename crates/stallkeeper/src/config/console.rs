@@ -5,12 +5,7 @@ use stallkeeper_web::console::{JwtConfig, JwtKeys, Operator, OperatorToken};
 use url::Url;
 
 use super::section::Section;
-
-/// Shorter tokens could be guessed.
-const TOKEN_CHARS_MIN: usize = 20;
-
-/// Longer ones are no tokens.
-const TOKEN_CHARS_MAX: usize = 512;
+use super::token;
 
 /// Where operators reach the console, and how a proxy says who they are.
 #[derive(Clone, Debug, Default)]
@@ -35,20 +30,8 @@ pub(super) fn operator(section: &Section<'_>) -> Option<OperatorToken> {
     let operator = name.and_then(|name| {
         Operator::new(&name).map_err(|error| section.refuse("name", &error.to_string())).ok()
     });
-    section.require("token");
-    let token = section.string("token").filter(|token| {
-        let fits = (TOKEN_CHARS_MIN..=TOKEN_CHARS_MAX).contains(&token.len())
-            && token.bytes().all(|byte| byte.is_ascii_graphic());
-        if !fits {
-            // The token itself is never repeated.
-            let words = format!(
-                "expected {TOKEN_CHARS_MIN} to {TOKEN_CHARS_MAX} characters without blanks; `openssl rand -hex 32` makes a good one"
-            );
-            section.refuse("token", &words);
-        }
-        fits
-    });
-    Some(OperatorToken { operator: operator?, token: token?.into() })
+    let token = token::secret(section);
+    Some(OperatorToken { operator: operator?, token: token? })
 }
 
 /// Reads the section `console`.

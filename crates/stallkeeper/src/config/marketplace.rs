@@ -266,5 +266,5 @@ pub(super) fn credentials(section: &Section<'_>) -> CredentialsSource {
 
 fn endpoints(section: &Section<'_>) -> Endpoints {
     let url = |key| section.text::<url::Url>(key).map(String::from);
-    Endpoints { sqs: url("sqs"), sns: url("sns"), metering: url("metering") }
+    Endpoints { sqs: url("sqs"), sns: url("sns"), metering: url("metering"), entitlement: url("entitlement") }
 }

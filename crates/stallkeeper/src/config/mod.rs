@@ -255,7 +255,8 @@ fn simulated(mut config: Config) -> Config {
     let Some(url) = config.simulator_url.clone() else { return config };
     for marketplace in &mut config.marketplaces {
         let here = Some(url.to_string());
-        marketplace.endpoints = Endpoints { sqs: here.clone(), sns: here.clone(), metering: here };
+        marketplace.endpoints =
+            Endpoints { sqs: here.clone(), sns: here.clone(), metering: here.clone(), entitlement: here };
         marketplace.credentials = CredentialsSource::Simulated;
     }
     config.signature.certificate_base_url.get_or_insert(url);

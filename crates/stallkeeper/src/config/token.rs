@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use stallkeeper_web::{ApiToken, Scope};
+use stallkeeper_web::{ApiToken, NoDigest, Scope, TokenSecret};
 
 use super::section::Section;
 
@@ -24,24 +24,42 @@ pub(super) fn read(section: &Section<'_>) -> Option<ApiToken> {
         }
         fits
     });
-    section.require("token");
-    let token = section.string("token").filter(|token| {
-        let fits = is_token(token);
-        if !fits {
-            // The token itself is never repeated.
-            let words = format!(
-                "expected {TOKEN_CHARS_MIN} to {TOKEN_CHARS_MAX} characters without blanks; `openssl rand -hex 32` makes a good one"
-            );
-            section.refuse("token", &words);
-        }
-        fits
-    });
+    let token = secret(section);
     section.require("scopes");
     if section.is_empty_list("scopes") {
         section.refuse("scopes", "allows nothing; name at least one, such as usage:write");
     }
     let scopes: BTreeSet<Scope> = section.texts("scopes").into_iter().collect();
-    Some(ApiToken { name: name?, token: token?.into(), scopes })
+    Some(ApiToken { name: name?, token: token?, scopes })
+}
+
+/// The token, or the digest that stands for it; neither is ever repeated.
+pub(super) fn secret(section: &Section<'_>) -> Option<TokenSecret> {
+    match (section.string("token"), section.string("token_sha256")) {
+        (Some(_), Some(_)) => {
+            section.refuse("token_sha256", "only one of `token` and `token_sha256` can be given");
+            None
+        }
+        (None, Some(digest)) => {
+            let refuse = |error: NoDigest| {
+                let words = format!("{error}, as `printf %s \"$TOKEN\" | sha256sum` prints it");
+                section.refuse("token_sha256", &words);
+            };
+            digest.parse().map_err(refuse).ok()
+        }
+        (Some(token), None) if is_token(&token) => Some(token.into()),
+        (Some(_), None) => {
+            let words = format!(
+                "expected {TOKEN_CHARS_MIN} to {TOKEN_CHARS_MAX} characters without blanks; `openssl rand -hex 32` makes a good one"
+            );
+            section.refuse("token", &words);
+            None
+        }
+        (None, None) => {
+            section.require("token");
+            None
+        }
+    }
 }
 
 fn is_name(text: &str) -> bool {

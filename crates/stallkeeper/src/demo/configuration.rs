@@ -13,6 +13,9 @@ use tempfile::NamedTempFile;
 
 /// The name that the marketplace has in the configuration, and so in every subscription's key.
 pub const MARKETPLACE: &str = "aws";
+/// All that the app's token may do, so that whoever plays can try everything.
+const SCOPES: &str = r#"["usage:write", "usage:read", "entitlements:read", "grants:write", "subscriptions:read", "registrations:read", "registrations:write"]"#;
+
 /// The queue that the simulator makes.
 pub const QUEUE: &str = "stallkeeper";
 
@@ -153,7 +156,7 @@ pub fn toml(simulator: &Simulator, folder: &Path, metered: Option<&Metered>) -> 
     if let Some(Metered { token, .. }) = metered {
         writeln!(
             text,
-            "\n[[api_token]]\nname = \"{SOURCE}\"\ntoken = \"{}\"\nscopes = [\"usage:write\", \"usage:read\", \"entitlements:read\"]",
+            "\n[[api_token]]\nname = \"{SOURCE}\"\ntoken = \"{}\"\nscopes = {SCOPES}",
             token.expose_secret()
         )?;
     }

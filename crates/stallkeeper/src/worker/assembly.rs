@@ -6,10 +6,11 @@ use axum::Router;
 use clap::ValueEnum;
 use metrics_exporter_prometheus::PrometheusHandle;
 use stallkeeper_aws::{Account, MeteringClient, QueueUrl, RegistrationClient, sdk_config, sqs_client};
+use stallkeeper_contract::{ASK, AskSettings, Asker};
 use stallkeeper_entitlement::entitlements;
 use stallkeeper_metering::{Lane, MeteringConfig, MeteringHealth, Mode, Reporter};
 use stallkeeper_notification::Verifier;
-use stallkeeper_outbox::{Outbox, OutboxConfig, WakeRunner};
+use stallkeeper_outbox::{Outbox, OutboxConfig, RetryPolicy, WakeRunner};
 use stallkeeper_persistence::usage::{MeterTermsOf, usage_desk};
 use stallkeeper_persistence::{Committer, JobKind, SharedDoor, Store, TermsOf, batcher};
 use stallkeeper_poller::{Poller, PollerHealth, SqsQueue};
@@ -19,14 +20,15 @@ use stallkeeper_runtime::{
 };
 use stallkeeper_web::console::{Access, Console, Operators, console_routes};
 use stallkeeper_web::{
-    AccessApi, ApiTokens, LateRoutes, MetricsText, Public, StoredUsage, access_routes, api_routes,
-    internal_routes, public_routes, serve,
+    AccessApi, ApiTokens, ConnectionBounds, LateRoutes, MetricsText, Public, StoredUsage, access_routes,
+    api_routes, internal_routes, public_routes, serve, serve_outsiders,
 };
 use stallkeeper_webhook::{Channels, DELIVER, DELIVER_ENDING, Deliverer, Publisher};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::look_ups::entitlement_apis;
 use super::{Housekeeper, NotificationHandler, WorkerReadiness, metrics};
 use crate::config::{Config, LaneConfig, Marketplace, RegistrationConfig};
 use crate::console::StoredConsole;
@@ -36,6 +38,25 @@ use crate::webhooks::{StoredDeliveries, channels};
 
 const CONNECT_RETRY_INITIAL: Duration = Duration::from_millis(500);
 const CONNECT_RETRY_CAP: Duration = Duration::from_secs(10);
+
+/// The lanes of deliveries: what a task is called, and how each kind is tried.
+const LANES: [(&str, &[(JobKind, RetryPolicy)]); 2] = [
+    (
+        "deliveries",
+        &[
+            (JobKind::Deliver, DELIVER),
+            (JobKind::DeliverEntitlement, DELIVER),
+            (JobKind::DeliverLoss, DELIVER),
+            (JobKind::DeliverRisk, DELIVER),
+        ],
+    ),
+    ("endings", &[(JobKind::DeliverEnding, DELIVER_ENDING)]),
+];
+
+/// How many questions about entitlements are asked side by side.
+const LOOK_UPS: u32 = 8;
+/// Longer than the longest answer takes with all its pages, which wait for their quota.
+const LOOK_UP_LEASE: Duration = Duration::from_mins(5);
 
 /// What a worker does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -127,11 +148,10 @@ impl Worker {
         let readiness = Arc::new(WorkerReadiness::new(self.shutdown.soft.clone()));
         let listener = self.listen().await?;
         tracing::info!(address = %listener.local_addr()?, "health and metrics are served");
-        let api = LateRoutes::default();
-        let routes = internal_routes(readiness.clone(), self.metrics()).merge(api.routes());
+        let routes = LateRoutes::new(internal_routes(readiness.clone(), self.metrics()));
         // Served until the very end, so that a stopping worker still answers.
-        self.tasks.spawn("web", serve(listener, routes, self.shutdown.hard.clone()));
-        let ended = self.work(role, &readiness, &api).await;
+        self.tasks.spawn("web", serve(listener, routes.clone(), self.shutdown.hard.clone()));
+        let ended = self.work(role, &readiness, &routes).await;
         self.shutdown.stop_now();
         let status = self.tasks.close_and_wait().await;
         ended?;
@@ -156,7 +176,7 @@ impl Worker {
         &self,
         role: Role,
         readiness: &Arc<WorkerReadiness>,
-        api: &LateRoutes,
+        late: &LateRoutes,
     ) -> anyhow::Result<()> {
         let Some(store) = self.open_store().await? else { return Ok(()) };
         let work = Tasks::new(self.shutdown.clone());
@@ -170,7 +190,9 @@ impl Worker {
             let desk = Arc::new(self.desk(store.clone(), door.clone()).await);
             self.serve_public(&work, desk.clone()).await?;
             let console = self.console(store.clone(), door, readiness, channels.clone())?;
-            api.open(self.start_api(&work, store.clone(), desk)?.merge(console));
+            let access = self.start_entitlements(&work, store.clone(), desk);
+            readiness.entitlements_started(access.entitlements.clone());
+            late.open(self.start_api(&work, store.clone(), access)?.merge(console));
         }
         // Only now, so that a worker that is ready answers buyers, too.
         readiness.store_opened(store.clone());
@@ -178,7 +200,8 @@ impl Worker {
             readiness.metering_started(self.start_metering(&work, store.clone(), &committer).await);
         }
         if role.is(Role::Jobs) {
-            self.start_jobs(&work, store, &committer, channels);
+            self.start_look_ups(&work, &store, &committer).await;
+            self.start_jobs(&work, store, &committer, &channels);
         }
         if role.is(Role::Poll) {
             readiness.pollers_started(self.start_pollers(&work, &committer).await?);
@@ -250,13 +273,12 @@ impl Worker {
     }
 
     /// Takes usage in from now on; answers the routes that the app calls.
-    fn start_api(&self, work: &Tasks, store: Arc<dyn Store>, desk: Arc<Desk>) -> anyhow::Result<Router> {
+    fn start_api(&self, work: &Tasks, store: Arc<dyn Store>, access: AccessApi) -> anyhow::Result<Router> {
         let terms: Arc<dyn MeterTermsOf> = self.config.clone();
         let (intake_desk, intake) = usage_desk(store.clone(), self.clock.clone(), terms.clone());
         let soft = self.shutdown.soft.clone();
         let intake = async move { intake.run(soft.cancelled()).await };
         work.spawn("usage", unless(self.shutdown.hard.clone(), intake));
-        let access = self.start_entitlements(work, store.clone(), desk);
         let usage = StoredUsage { store, desk: intake_desk, clock: self.clock.clone(), terms };
         let tokens = ApiTokens::new(self.config.api_tokens.iter().cloned()).context("api_token")?;
         Ok(api_routes(Arc::new(usage), &tokens).merge(access_routes(Arc::new(access), &tokens)))
@@ -321,7 +343,8 @@ impl Worker {
         tracing::info!(address = %listener.local_addr()?, "buyers' pages are served");
         let seller = self.config.registration.seller.clone();
         let routes = public_routes(Public { desk, seller, url });
-        work.spawn("public", serve(listener, routes, self.shutdown.soft.clone()));
+        let bounds = ConnectionBounds::default();
+        work.spawn("public", serve_outsiders(listener, routes, bounds, self.shutdown.soft.clone()));
         Ok(())
     }
 
@@ -367,7 +390,7 @@ impl Worker {
         health
     }
 
-    fn start_jobs(&self, work: &Tasks, store: Arc<dyn Store>, committer: &Committer, channels: Channels) {
+    fn start_jobs(&self, work: &Tasks, store: Arc<dyn Store>, committer: &Committer, channels: &Channels) {
         let wake = Arc::new(WakeRunner::new(committer.clone(), self.clock.clone()));
         let outbox =
             Outbox::new(store.clone(), self.clock.clone(), committer.jobs_written(), OutboxConfig::default())
@@ -382,31 +405,58 @@ impl Worker {
         work.spawn("housekeeper", unless(self.shutdown.hard.clone(), keeping));
     }
 
-    /// Has the outbox publish announcements, and delivers what it publishes. An open final-usage window has a lane
-    /// of its own, so that it waits behind nothing else.
+    /// Asks marketplaces what buyers are entitled to, in a lane of its own: an answer may be slow, and questions
+    /// wait for their quota.
+    async fn start_look_ups(&self, work: &Tasks, store: &Arc<dyn Store>, committer: &Committer) {
+        let asker = Arc::new(Asker::new(AskSettings {
+            apis: entitlement_apis(&self.config).await,
+            store: store.clone(),
+            committer: committer.clone(),
+            terms: self.config.clone(),
+            clock: self.clock.clone(),
+        }));
+        let written = committer.slow_jobs_written();
+        // More would only wait for the quota, and their leases would run out.
+        let config = OutboxConfig { concurrency: LOOK_UPS, lease: LOOK_UP_LEASE, ..OutboxConfig::default() };
+        let mut lane = Outbox::new(store.clone(), self.clock.clone(), written, config);
+        for kind in Asker::KINDS {
+            lane = lane.with_fan_out(kind, asker.clone()).with_policy(kind, ASK);
+        }
+        let (lane, stop) = (Arc::new(lane), self.shutdown.soft.clone());
+        let asking = async move { lane.run_overlapping(&stop).await };
+        work.spawn("look-ups", unless(self.shutdown.hard.clone(), asking));
+    }
+
+    /// Has the outbox publish announcements, and delivers what it publishes. Each endpoint has lanes of its own, so
+    /// that one that hangs keeps no other waiting, and one of them is for open final-usage windows, so that these wait
+    /// behind nothing else.
     fn start_deliveries(
         &self,
         work: &Tasks,
         store: &Arc<dyn Store>,
         outbox: Outbox,
-        channels: Channels,
+        channels: &Channels,
     ) -> Outbox {
         if channels.is_empty() {
             return outbox;
         }
         let publisher = Arc::new(Publisher::new(channels.clone(), self.clock.clone()));
-        let deliverer = Arc::new(Deliverer::new(channels, store.clone(), self.clock.clone()));
-        let usual =
-            [JobKind::Deliver, JobKind::DeliverEntitlement, JobKind::DeliverLoss].map(|kind| (kind, DELIVER));
-        let ending = [(JobKind::DeliverEnding, DELIVER_ENDING)];
+        let deliverer = Arc::new(Deliverer::new(channels.clone(), store.clone(), self.clock.clone()));
         let mut outbox = outbox
             .with_fan_out(JobKind::Publish, publisher.clone())
             .with_fan_out(JobKind::PublishEnding, publisher.clone())
-            .with_fan_out(JobKind::PublishLoss, publisher);
-        for (name, kinds) in [("deliveries", &usual[..]), ("endings", &ending[..])] {
+            .with_fan_out(JobKind::PublishLoss, publisher.clone())
+            .with_fan_out(JobKind::PublishRisk, publisher);
+        let endpoints = channels.names().map(Some);
+        // Besides, for all: news of usage, and what is left of endpoints that are configured no more.
+        for (endpoint, (name, kinds)) in endpoints.chain([None]).flat_map(|one| LANES.map(|lane| (one, lane)))
+        {
             let written = Arc::new(Notify::new());
             outbox = outbox.telling(written.clone());
             let mut lane = Outbox::new(store.clone(), self.clock.clone(), written, OutboxConfig::default());
+            if let Some(endpoint) = endpoint {
+                lane = lane.only_for(endpoint);
+            }
             for (kind, policy) in kinds {
                 lane = lane.with_runner(*kind, deliverer.clone()).with_policy(*kind, *policy);
             }

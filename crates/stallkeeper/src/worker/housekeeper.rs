@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics::{counter, gauge};
 use stallkeeper_lifecycle::Timestamp;
-use stallkeeper_persistence::{Store, StoreError};
+use stallkeeper_persistence::{JobKind, JobState, Store, StoreError};
 use stallkeeper_runtime::{WallClock, sleep_or_cancelled};
 use tokio_util::sync::CancellationToken;
 
@@ -52,7 +52,13 @@ impl Housekeeper {
 
     async fn round(&self, prunes: bool, stop: &CancellationToken) -> Result<(), StoreError> {
         self.measure().await?;
-        if prunes { self.prune(stop).await } else { Ok(()) }
+        if !prunes {
+            return Ok(());
+        }
+        // While a new version starts, an older one may go on parking what it does not run.
+        let run = JobKind::ALL.into_iter().filter(|kind| kind.first_state() == JobState::Due);
+        self.store.unpark_jobs(&run.collect::<Vec<_>>()).await?;
+        self.prune(stop).await
     }
 
     async fn prune(&self, stop: &CancellationToken) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@ mod assembly;
 mod handler;
 mod housekeeper;
 mod hush;
+mod look_ups;
 mod metrics;
 mod readiness;
 

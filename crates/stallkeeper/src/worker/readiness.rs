@@ -2,6 +2,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use stallkeeper_entitlement::{Entitlements, NotNow};
 use stallkeeper_metering::{LaneTrouble, MeteringHealth};
 use stallkeeper_persistence::{CommitHealth, Store};
 use stallkeeper_poller::{PollerHealth, Standing};
@@ -17,6 +18,7 @@ pub struct WorkerReadiness {
     commits: OnceLock<CommitHealth>,
     pollers: OnceLock<Vec<(String, PollerHealth)>>,
     metering: OnceLock<MeteringHealth>,
+    entitlements: OnceLock<Entitlements>,
     stopping: CancellationToken,
 }
 
@@ -28,6 +30,7 @@ impl WorkerReadiness {
             commits: OnceLock::new(),
             pollers: OnceLock::new(),
             metering: OnceLock::new(),
+            entitlements: OnceLock::new(),
             stopping,
         }
     }
@@ -52,6 +55,11 @@ impl WorkerReadiness {
         let _first_counts = self.metering.set(metering);
     }
 
+    /// Questions about who may use what are answered; a second kind is not taken.
+    pub fn entitlements_started(&self, entitlements: Entitlements) {
+        let _first_counts = self.entitlements.set(entitlements);
+    }
+
     /// The queues that this process polls.
     pub fn pollers(&self) -> &[(String, PollerHealth)] {
         self.pollers.get().map(Vec::as_slice).unwrap_or_default()
@@ -69,6 +77,18 @@ impl WorkerReadiness {
             remedy: trouble.remedy,
         };
         self.lane_troubles().into_iter().map(problem).collect()
+    }
+
+    /// Before all is read once, nobody can be told what he may use; later on the database's own problem says it all.
+    fn entitlements_problem(&self) -> Option<Problem> {
+        match self.entitlements.get()?.trouble()? {
+            trouble @ NotNow::NotLoaded => Some(Problem {
+                part: "entitlements".to_owned(),
+                problem: trouble.to_string(),
+                remedy: "wait until they are read; until then, questions are answered with 503".to_owned(),
+            }),
+            NotNow::Stale { .. } => None,
+        }
     }
 
     async fn database_problem(&self) -> Option<Problem> {
@@ -111,6 +131,7 @@ impl Readiness for WorkerReadiness {
         let mut problems: Vec<Problem> = self.database_problem().await.into_iter().collect();
         problems.extend(self.queue_problems());
         problems.extend(self.metering_problems());
+        problems.extend(self.entitlements_problem());
         if self.stopping.is_cancelled() {
             problems.push(Problem {
                 part: "worker".to_owned(),

@@ -1,49 +1,73 @@
+use schemars::JsonSchema;
 use serde::Serialize;
-use stallkeeper_entitlement::{Amount, Answer, Ask, Dimension, NotNow, Refused, RestsOn};
-use stallkeeper_lifecycle::{Timestamp, Trial};
+use stallkeeper_entitlement::{Amount, Answer, Ask, Dimension, NotNow, Reason, Refused, RestsOn};
+use stallkeeper_lifecycle::{Timestamp, Trial, Word};
 use stallkeeper_persistence::GrantId;
 
+use crate::openapi::{Decimal, Moment};
 use crate::problem_document::ProblemDocument;
 
+/// What access is told by.
+pub(super) const ACCESS: [&str; 3] = ["none", "limited", "full"];
+/// What a trial is told by.
+pub(super) const TRIAL: [&str; 3] = ["yes", "no", "unknown"];
+
 /// An answer to who may use what, but for its `as_of`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EntitlementOf")]
 pub(super) struct EntitlementBody<'a> {
     tenant: &'a str,
     user: Option<&'a str>,
     product: &'a str,
+    #[schemars(extend("enum" = ACCESS))]
     access: &'static str,
+    #[schemars(extend("enum" = Reason::ALL.map(Reason::as_str)))]
     reason: &'static str,
     dimensions: Vec<DimensionBody<'a>>,
     plan: Option<&'a str>,
+    /// Null where there is no subscription.
+    #[schemars(extend("enum" = ["yes", "no", "unknown", null]))]
     trial: Option<&'static str>,
+    /// The date until which it holds at least, or the end of the grant that decides.
+    #[schemars(with = "Option<Moment>")]
     expires_at: Option<String>,
+    /// Where to buy the product, where that would help.
     subscribe_url: Option<&'a str>,
+    /// While the buyer leaves: when access ends.
     ending: Option<EndingBody>,
     subscriptions: Vec<RestsOnBody<'a>>,
     grants: Vec<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EntitledDimension")]
 struct DimensionBody<'a> {
     name: &'a str,
-    /// The sum, where all values are numbers.
+    /// The sum over licenses, where all values are numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Decimal")]
     quantity: Option<&'a str>,
     /// The different values, where one of them is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     values: Option<Vec<&'a str>>,
+    #[schemars(with = "Option<Moment>")]
     expires_at: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AccessEnding")]
 struct EndingBody {
+    #[schemars(with = "Moment")]
     deadline: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RestsOn")]
 struct RestsOnBody<'a> {
     subscription: &'a str,
+    #[schemars(extend("enum" = Word::ALL.map(Word::as_str)))]
     word: &'static str,
+    #[schemars(extend("enum" = ACCESS))]
     access: &'static str,
 }
 

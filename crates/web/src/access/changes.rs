@@ -5,26 +5,33 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use stallkeeper_lifecycle::Timestamp;
 use stallkeeper_persistence::{ChangePosition, ChangeRange, Changed, GrantRecord, SubscriptionRecord};
 
 use super::grants::GrantLine;
 use super::line::SubscriptionLine;
-use super::{AccessApi, cursor};
+use super::{AccessApi, cursor, examples};
+use crate::openapi::{Cursor, Doc, Limit};
 use crate::problem_document::ProblemDocument;
 use crate::usage::{bounded, parameters};
 
 const CURSOR: &str = "changes";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangesQuery {
+    /// `next` of the answer before; everything where it is left out.
+    #[schemars(with = "Option<Cursor>")]
     after: Option<String>,
+    #[schemars(with = "Option<Limit>")]
     limit: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Changes")]
 pub(super) struct ChangesBody {
     changes: Vec<ChangeLine>,
     /// Where to go on, now or later.
@@ -33,14 +40,18 @@ pub(super) struct ChangesBody {
     more: bool,
 }
 
-/// Something that changed, as it is now.
-#[derive(Serialize)]
+/// Something that changed, as it is now; what this version of the worker cannot read has its id only.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Change")]
 struct ChangeLine {
+    #[schemars(extend("enum" = ["grant", "subscription"]))]
     kind: &'static str,
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SubscriptionLine")]
     subscription: Option<SubscriptionLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "GrantLine")]
     grant: Option<GrantLine>,
 }
 
@@ -95,6 +106,18 @@ impl Place {
             Ordering::Greater => ChangePosition::before(self.number),
         }
     }
+}
+
+pub(super) fn changes_doc() -> Doc {
+    let change = json!({
+        "kind": "subscription", "id": "aws/prod-1/customer/X01", "subscription": examples::subscription(),
+    });
+    let example = json!({ "changes": [change], "next": "Y2hhbmdlczo3", "more": false });
+    Doc::new("changes", "What changed, as it is now")
+        .detail("What changes twice between two calls is told once.")
+        .query::<ChangesQuery>()
+        .answer::<ChangesBody>(StatusCode::OK, "Changes in their order.", example)
+        .problem(StatusCode::GONE, "gone", "The database was restored since: begin again, without `after`.")
 }
 
 pub(super) async fn get_changes(

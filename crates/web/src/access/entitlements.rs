@@ -2,15 +2,18 @@ use std::sync::Arc;
 
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use stallkeeper_entitlement::{Answer, AnsweredAt, Ask, Refused};
 use stallkeeper_lifecycle::{TenantId, UserId};
 
-use super::AccessApi;
-use super::body::{EntitlementBody, json};
+use super::body::{self, EntitlementBody};
 use super::etag::tagged;
+use super::{AccessApi, examples};
+use crate::openapi::{Doc, Id, Moment, Name};
 use crate::problem_document::ProblemDocument;
 use crate::usage::{parameters, unread};
 
@@ -18,11 +21,18 @@ use crate::usage::{parameters, unread};
 pub const QUERIES_MAX: usize = 100;
 
 /// Who wants to use what.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "EntitlementQuery")]
 pub(super) struct Question {
+    /// Your tenant.
+    #[schemars(with = "Id")]
     tenant: TenantId,
+    /// One of its users; the tenant as a whole where it is left out.
+    #[schemars(with = "Option<Id>")]
     user: Option<UserId>,
+    /// Your key of the product.
+    #[schemars(with = "Name")]
     product: String,
 }
 
@@ -33,29 +43,116 @@ impl Question {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "EntitlementQueries")]
 struct Questions {
+    #[schemars(length(max = QUERIES_MAX))]
     queries: Vec<Question>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct TenantPath {
+    /// Your tenant; a slash in it is sent percent-encoded.
+    #[schemars(with = "Id")]
+    tenant: TenantId,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserQuery {
+    /// One of its users; the tenant as a whole where it is left out.
+    #[schemars(with = "Option<Id>")]
     user: Option<UserId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Entitlements")]
 struct AnswersBody<'a> {
+    /// One for each query, in their order.
     entitlements: Vec<EntitlementBody<'a>>,
+    /// All that was stored by then was taken into account.
+    #[schemars(with = "Moment")]
     as_of: String,
 }
 
-#[derive(Serialize)]
+/// May a tenant, or a user of it, use a product?
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it describes what `tagged` puts together as text")]
+struct Entitlement {
+    #[serde(flatten)]
+    of: EntitlementBody<'static>,
+    /// All that was stored by then was taken into account.
+    #[schemars(with = "Moment")]
+    as_of: String,
+}
+
+/// What a tenant, or a user of it, may use.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it describes what `tagged` puts together as text")]
+struct TenantEntitlements {
+    #[serde(flatten)]
+    of: TenantBody<'static>,
+    /// All that was stored by then was taken into account.
+    #[schemars(with = "Moment")]
+    as_of: String,
+}
+
+#[derive(Serialize, JsonSchema)]
 struct TenantBody<'a> {
     tenant: &'a str,
     user: Option<&'a str>,
     entitlements: Vec<EntitlementBody<'a>>,
+}
+
+pub(super) fn entitlement_doc() -> Doc {
+    let doc = Doc::new("entitlement", "May a tenant, or a user of it, use a product?")
+        .detail(
+            "Answered from memory, which follows the database; 503 where what is known is too old: never a \
+             wrong no.",
+        )
+        .query::<Question>()
+        .answer::<Entitlement>(StatusCode::OK, "The answer.", examples::entitlement());
+    with_tag(doc).problem(StatusCode::NOT_FOUND, "not-found", "No product is called so.")
+}
+
+pub(super) fn query_doc() -> Doc {
+    let queries = json!({ "queries": [
+        { "tenant": "acme", "user": "111", "product": "p" }, { "tenant": "acme", "product": "vault" },
+    ] });
+    let entitlements = [examples::in_a_list(), examples::not_subscribed()];
+    let answers = json!({ "entitlements": entitlements, "as_of": "2026-11-26T12:30:00Z" });
+    Doc::new("entitlementQueries", "Ask about up to 100 at once")
+        .detail("All are answered as of one moment, or none of them.")
+        .body::<Questions>("application/json", queries)
+        .answer::<AnswersBody<'_>>(StatusCode::OK, "One answer for each query, in their order.", answers)
+        .problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "unprocessable",
+            "The body is JSON but of another form, names a product that there is not, or has too many queries.",
+        )
+}
+
+pub(super) fn tenant_doc() -> Doc {
+    let example = json!({
+        "tenant": "acme", "user": "111",
+        "entitlements": [examples::in_a_list(), examples::not_subscribed()],
+        "as_of": "2026-11-26T12:30:00Z",
+    });
+    let doc = Doc::new("tenantEntitlements", "What a tenant may use, of every product")
+        .path::<TenantPath>()
+        .query::<UserQuery>()
+        .answer::<TenantEntitlements>(StatusCode::OK, "One answer for each product.", example);
+    with_tag(doc)
+}
+
+/// An answer that [`tagged`] gives.
+fn with_tag(doc: Doc) -> Doc {
+    let meaning = "The answer's tag, a weak one: `as_of` alone makes no other answer.";
+    doc.header("ETag", meaning)
+        .empty(StatusCode::NOT_MODIFIED, "The answer is that which the caller has.")
+        .header("ETag", meaning)
+        .takes_header("If-None-Match", "The `ETag` of an answer that the caller has.")
 }
 
 pub(super) async fn get_entitlement(
@@ -66,7 +163,7 @@ pub(super) async fn get_entitlement(
     let question = parameters(query)?;
     let ask = question.ask();
     let AnsweredAt { answer, as_of } = api.entitlements.answer(&ask)?;
-    Ok(tagged(&headers, json(&EntitlementBody::of(&ask, &answer?))?, as_of))
+    Ok(tagged(&headers, body::json(&EntitlementBody::of(&ask, &answer?))?, as_of))
 }
 
 pub(super) async fn query_entitlements(
@@ -89,7 +186,7 @@ pub(super) async fn query_entitlements(
         told.push(answer.map_err(|refused| in_query(index, refused))?);
     }
     let bodies = asks.iter().zip(&told).map(|(ask, answer)| EntitlementBody::of(ask, answer));
-    let bytes = json(&AnswersBody { entitlements: bodies.collect(), as_of: as_of.to_string() })?;
+    let bytes = body::json(&AnswersBody { entitlements: bodies.collect(), as_of: as_of.to_string() })?;
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response())
 }
 
@@ -104,10 +201,11 @@ fn in_query(index: usize, refused: Refused) -> ProblemDocument {
 pub(super) async fn get_tenant_entitlements(
     State(api): State<Arc<AccessApi>>,
     headers: HeaderMap,
-    path: Result<Path<TenantId>, PathRejection>,
+    path: Result<Path<TenantPath>, PathRejection>,
     query: Result<Query<UserQuery>, QueryRejection>,
 ) -> Result<Response, ProblemDocument> {
-    let Path(tenant) = path.map_err(|rejection| ProblemDocument::bad_request(rejection.body_text()))?;
+    let path = path.map_err(|rejection| ProblemDocument::bad_request(rejection.body_text()))?;
+    let Path(TenantPath { tenant }) = path;
     let UserQuery { user } = parameters(query)?;
     let (tenant, user) = (tenant.as_str(), user.as_ref().map(UserId::as_str));
     let products = api.catalog.products();
@@ -119,7 +217,7 @@ pub(super) async fn get_tenant_entitlements(
     let answers = answers?;
     let entitlements = asks.iter().zip(&answers).map(|(ask, answer)| EntitlementBody::of(ask, answer));
     let body = TenantBody { tenant, user, entitlements: entitlements.collect() };
-    Ok(tagged(&headers, json(&body)?, as_of))
+    Ok(tagged(&headers, body::json(&body)?, as_of))
 }
 
 /// A JSON body.

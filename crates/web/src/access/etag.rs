@@ -1,9 +1,7 @@
-use std::fmt::Write as _;
-
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use stallkeeper_lifecycle::Timestamp;
+use stallkeeper_runtime::{hex, sha256};
 
 /// How many bytes of the digest make a tag.
 const TAG_BYTES: usize = 16;
@@ -29,14 +27,8 @@ pub(super) fn tagged(headers: &HeaderMap, mut object: Vec<u8>, as_of: Timestamp)
 }
 
 fn tag(object: &[u8]) -> String {
-    let mut tag = String::with_capacity(2 * TAG_BYTES + 4);
-    tag.push_str("W/\"");
-    for byte in digest(&SHA256, object).as_ref().iter().take(TAG_BYTES) {
-        // Writing to a text does not fail.
-        let _written = write!(tag, "{byte:02x}");
-    }
-    tag.push('"');
-    tag
+    let digits = hex(sha256(object).get(..TAG_BYTES).unwrap_or_default());
+    format!("W/\"{digits}\"")
 }
 
 /// Whether `If-None-Match` names the tag, compared weakly (RFC 9110, 13.1.2).

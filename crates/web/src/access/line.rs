@@ -1,52 +1,73 @@
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use stallkeeper_lifecycle::{Advisory, End, Entry, Period, Standing, Timestamp, View};
+use stallkeeper_lifecycle::{Advisory, End, Entry, Period, Standing, Timestamp, View, Word};
 use stallkeeper_persistence::{HistoryRecord, SubscriptionRecord};
 
 use super::AccessApi;
-use super::body::{text, trial};
+use super::body::{ACCESS, TRIAL, text, trial};
+use crate::openapi::Moment;
 
 /// A subscription as it looks now.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Subscription")]
 pub(super) struct SubscriptionLine {
     key: String,
     marketplace: String,
+    /// The listing's code.
     product_code: String,
     /// The seller's own key of the product; none where no listing has the code.
     product: Option<String>,
+    #[schemars(extend("enum" = Word::ALL.map(Word::as_str)))]
     word: &'static str,
+    #[schemars(extend("enum" = ACCESS))]
     access: &'static str,
     tenant: Option<String>,
     user: Option<String>,
     period: Option<PeriodLine>,
     /// Since when it is failed, suspended, ending or ended.
+    #[schemars(with = "Option<Moment>")]
     since: Option<String>,
+    /// How it ended, where it did.
+    #[schemars(extend("enum" = ["lapsed", "said", "final", null]))]
     end: Option<&'static str>,
+    /// While it is ending: when it ends.
+    #[schemars(with = "Option<Moment>")]
     deadline: Option<String>,
+    /// Since when somebody should talk to the buyer, as the marketplace says.
+    #[schemars(with = "Option<Moment>")]
     advisory_since: Option<String>,
     agreement: Option<String>,
     /// How often the app was told something about it.
     sequence: u64,
+    #[schemars(with = "Moment")]
     updated_at: String,
 }
 
 /// One stretch from subscribing to ending.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Period")]
 struct PeriodLine {
     number: u32,
+    #[schemars(with = "Option<Moment>")]
     started_at: Option<String>,
+    #[schemars(extend("enum" = ["new", "resumed", "unseen"]))]
     entry: &'static str,
     offer: Option<String>,
+    #[schemars(extend("enum" = TRIAL))]
     trial: &'static str,
     plan: Option<String>,
+    #[schemars(with = "Option<Moment>")]
     expires_at: Option<String>,
 }
 
 /// A line of history.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct HistoryLine {
     number: i64,
+    #[schemars(with = "Option<Moment>")]
     happened_at: Option<String>,
+    #[schemars(with = "Moment")]
     received_at: String,
     what: String,
     outcome: String,

@@ -5,6 +5,7 @@ mod changes;
 mod cursor;
 mod entitlements;
 mod etag;
+mod examples;
 mod grants;
 mod line;
 mod registrations;
@@ -19,35 +20,64 @@ pub(crate) use caller::Caller;
 pub use entitlements::QUERIES_MAX;
 
 use crate::Scope;
-use crate::v1::Route;
+use crate::route::Route;
 
 /// The routes about who may use what, each behind a token with its scope.
 pub(crate) fn routes() -> Vec<Route<Arc<AccessApi>>> {
-    let subscription = "/v1/subscriptions/{marketplace}/{product}/{kind}/{id}";
-    let history = "/v1/subscriptions/{marketplace}/{product}/{kind}/{id}/history";
-    let (entitlements, grants) = (Scope::EntitlementsRead, Scope::GrantsWrite);
-    let reads = Scope::SubscriptionsRead;
-    let (registrations, registers) = (Scope::RegistrationsRead, Scope::RegistrationsWrite);
+    [entitlement_routes(), grant_routes(), subscription_routes(), registration_routes()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn entitlement_routes() -> Vec<Route<Arc<AccessApi>>> {
+    use entitlements::{entitlement_doc, query_doc, tenant_doc};
+    let (tenant, scope) = ("/v1/tenants/{tenant}/entitlements", Scope::EntitlementsRead);
+    let (query, of_tenant) = (entitlements::query_entitlements, entitlements::get_tenant_entitlements);
+    let get = entitlements::get_entitlement;
     vec![
-        Route::new(Method::GET, "/v1/entitlements", entitlements, entitlements::get_entitlement),
-        Route::new(Method::POST, "/v1/entitlements/query", entitlements, entitlements::query_entitlements),
-        Route::new(
-            Method::GET,
-            "/v1/tenants/{tenant}/entitlements",
-            entitlements,
-            entitlements::get_tenant_entitlements,
-        ),
-        Route::new(Method::GET, "/v1/grants", entitlements, grants::get_grants),
-        Route::new(Method::GET, "/v1/grants/{id}", entitlements, grants::get_grant),
-        Route::new(Method::PUT, "/v1/grants/{id}", grants, grants::put_grant),
-        Route::new(Method::DELETE, "/v1/grants/{id}", grants, grants::revoke_grant),
-        Route::new(Method::GET, "/v1/subscriptions", reads, subscriptions::get_subscriptions),
-        Route::new(Method::GET, subscription, reads, subscriptions::get_subscription),
-        Route::new(Method::GET, history, reads, subscriptions::get_history),
-        Route::new(Method::GET, "/v1/registrations", registrations, registrations::get_registrations),
-        Route::new(Method::GET, "/v1/registrations/{id}", registrations, registrations::get_registration),
-        Route::new(Method::POST, "/v1/registrations/exchange", registers, registrations::exchange),
-        Route::new(Method::PUT, "/v1/registrations/{id}/tenant", registers, registrations::put_tenant),
-        Route::new(Method::GET, "/v1/changes", reads, changes::get_changes),
+        Route::new(Method::GET, "/v1/entitlements", scope, get, entitlement_doc()),
+        Route::new(Method::POST, "/v1/entitlements/query", scope, query, query_doc()),
+        Route::new(Method::GET, tenant, scope, of_tenant, tenant_doc()),
+    ]
+}
+
+fn grant_routes() -> Vec<Route<Arc<AccessApi>>> {
+    use grants::{
+        get_grant, get_grants, grant_doc, grants_doc, put_doc, put_grant, revoke_doc, revoke_grant,
+    };
+    let (reads, writes) = (Scope::EntitlementsRead, Scope::GrantsWrite);
+    vec![
+        Route::new(Method::GET, "/v1/grants", reads, get_grants, grants_doc()),
+        Route::new(Method::GET, "/v1/grants/{id}", reads, get_grant, grant_doc()),
+        Route::new(Method::PUT, "/v1/grants/{id}", writes, put_grant, put_doc()),
+        Route::new(Method::DELETE, "/v1/grants/{id}", writes, revoke_grant, revoke_doc()),
+    ]
+}
+
+fn subscription_routes() -> Vec<Route<Arc<AccessApi>>> {
+    use subscriptions::{get_history, get_subscription, get_subscriptions};
+    use subscriptions::{history_doc, subscription_doc, subscriptions_doc};
+    let one = "/v1/subscriptions/{marketplace}/{product}/{kind}/{id}";
+    let history = "/v1/subscriptions/{marketplace}/{product}/{kind}/{id}/history";
+    let reads = Scope::SubscriptionsRead;
+    vec![
+        Route::new(Method::GET, "/v1/subscriptions", reads, get_subscriptions, subscriptions_doc()),
+        Route::new(Method::GET, one, reads, get_subscription, subscription_doc()),
+        Route::new(Method::GET, history, reads, get_history, history_doc()),
+        Route::new(Method::GET, "/v1/changes", reads, changes::get_changes, changes::changes_doc()),
+    ]
+}
+
+fn registration_routes() -> Vec<Route<Arc<AccessApi>>> {
+    use registrations::{exchange, get_registration, get_registrations, put_tenant};
+    use registrations::{exchange_doc, registration_doc, registrations_doc, tenant_doc};
+    let tenant = "/v1/registrations/{id}/tenant";
+    let (reads, writes) = (Scope::RegistrationsRead, Scope::RegistrationsWrite);
+    vec![
+        Route::new(Method::GET, "/v1/registrations", reads, get_registrations, registrations_doc()),
+        Route::new(Method::GET, "/v1/registrations/{id}", reads, get_registration, registration_doc()),
+        Route::new(Method::POST, "/v1/registrations/exchange", writes, exchange, exchange_doc()),
+        Route::new(Method::PUT, tenant, writes, put_tenant, tenant_doc()),
     ]
 }

@@ -2,49 +2,95 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use stallkeeper_ledger::ProductKey;
 use stallkeeper_lifecycle::{MarketplaceName, ProductCode, SubscriptionKey, TenantId, Word};
 use stallkeeper_persistence::{Page, StoreError, SubscriptionFilter, SubscriptionRecord};
 
 use super::line::{HistoryLine, SubscriptionLine};
-use super::{AccessApi, cursor};
+use super::{AccessApi, cursor, examples};
+use crate::openapi::{Cursor, Doc, Id, Limit, ListingText, Name};
 use crate::problem_document::ProblemDocument;
 use crate::usage::{KeyParts, bounded, key_of, next_of, parameters};
 
 const CURSOR: &str = "subscriptions";
 const HISTORY_CURSOR: &str = "history";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SubscriptionsQuery {
+    /// Of this tenant. One of tenant, product, listing and word at a time.
+    #[schemars(with = "Option<Id>")]
     tenant: Option<TenantId>,
+    /// Of this product, by your key.
+    #[schemars(with = "Option<Name>")]
     product: Option<ProductKey>,
+    /// Of this listing, as marketplace/code.
+    #[schemars(with = "Option<ListingText>")]
     listing: Option<String>,
+    /// Whose last announced word is this.
+    #[schemars(with = "Option<String>", extend("enum" = Word::ALL.map(Word::as_str)))]
     word: Option<Word>,
+    #[schemars(with = "Option<Cursor>")]
     cursor: Option<String>,
+    #[schemars(with = "Option<Limit>")]
     limit: Option<u32>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HistoryQuery {
+    #[schemars(with = "Option<Cursor>")]
     cursor: Option<String>,
+    #[schemars(with = "Option<Limit>")]
     limit: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Subscriptions")]
 pub(super) struct SubscriptionsBody {
     subscriptions: Vec<SubscriptionLine>,
+    /// The next part's cursor.
     next: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "History")]
 pub(super) struct HistoryBody {
     subscription: String,
     history: Vec<HistoryLine>,
+    /// The next part's cursor.
     next: Option<String>,
+}
+
+pub(super) fn subscriptions_doc() -> Doc {
+    let example = json!({ "subscriptions": [examples::subscription()], "next": null });
+    Doc::new("subscriptions", "Subscriptions in the order of their keys")
+        .query::<SubscriptionsQuery>()
+        .answer::<SubscriptionsBody>(StatusCode::OK, "A part of them.", example)
+        .problem(StatusCode::NOT_FOUND, "not-found", "No product is called so.")
+}
+
+pub(super) fn subscription_doc() -> Doc {
+    Doc::new("subscription", "One subscription as it looks now")
+        .path::<KeyParts>()
+        .answer::<SubscriptionLine>(StatusCode::OK, "The subscription.", examples::subscription())
+        .problem(StatusCode::NOT_FOUND, "not-found", "There is no such subscription.")
+}
+
+pub(super) fn history_doc() -> Doc {
+    let example = json!({
+        "subscription": "aws/prod-1/customer/X01", "history": [examples::history_line()], "next": null,
+    });
+    Doc::new("history", "All that happened to a subscription, oldest first")
+        .path::<KeyParts>()
+        .query::<HistoryQuery>()
+        .answer::<HistoryBody>(StatusCode::OK, "A part of its history.", example)
+        .problem(StatusCode::NOT_FOUND, "not-found", "There is no such subscription.")
 }
 
 pub(super) async fn get_subscriptions(
@@ -121,7 +167,7 @@ fn position(cursor: &str) -> Result<SubscriptionKey, ProblemDocument> {
 
 pub(super) async fn get_subscription(
     State(api): State<Arc<AccessApi>>,
-    path: Result<KeyParts, PathRejection>,
+    path: Result<Path<KeyParts>, PathRejection>,
 ) -> Result<Json<SubscriptionLine>, ProblemDocument> {
     let record = known(&api, key_of(path)?).await?;
     Ok(Json(SubscriptionLine::of(&record, &api, api.now())))
@@ -129,7 +175,7 @@ pub(super) async fn get_subscription(
 
 pub(super) async fn get_history(
     State(api): State<Arc<AccessApi>>,
-    path: Result<KeyParts, PathRejection>,
+    path: Result<Path<KeyParts>, PathRejection>,
     query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Json<HistoryBody>, ProblemDocument> {
     let key = key_of(path)?;

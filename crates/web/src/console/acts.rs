@@ -76,7 +76,8 @@ fn read<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, A
 fn own_page(named: &str, otherwise: &str) -> String {
     let is_own = named == "/console" || named.starts_with("/console/");
     let is_plain = named.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    if is_own && is_plain && !named.contains("//") { named } else { otherwise }.to_owned()
+    if is_own && is_plain && !named.contains("//") && !named.contains("/..") { named } else { otherwise }
+        .to_owned()
 }
 
 #[derive(Deserialize)]

@@ -1,10 +1,8 @@
 use std::sync::OnceLock;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::header;
 use axum::response::IntoResponse;
-
-use crate::hex;
+use stallkeeper_runtime::{hex, sha256};
 
 const STYLESHEET: &str = include_str!("../../assets/console.css");
 const SCRIPT: &str = include_str!("../../assets/console.js");
@@ -17,7 +15,7 @@ pub(super) fn version() -> &'static str {
     static VERSION: OnceLock<String> = OnceLock::new();
     VERSION.get_or_init(|| {
         let both = [STYLESHEET, SCRIPT].concat();
-        hex(digest(&SHA256, both.as_bytes()).as_ref()).chars().take(12).collect()
+        hex(&sha256(both.as_bytes())).chars().take(12).collect()
     })
 }
 

@@ -1,6 +1,5 @@
 use aws_lc_rs::hmac;
-
-use crate::hex;
+use stallkeeper_runtime::hex;
 
 /// Makes the texts that forms carry, so that no other site can send one for an operator; each holds for one visitor.
 pub(super) struct Seal(hmac::Key);

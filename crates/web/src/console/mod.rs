@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Redirect;
 use axum::routing::{any, get, post};
 use stallkeeper_runtime::{Entropy, NoEntropy};
 
@@ -92,6 +93,7 @@ pub fn console_routes(console: Console) -> Result<Router, NoEntropy> {
     let signed_in = pages::routes()
         .merge(acts::routes())
         .route("/console/sign-out", post(sign_in::sign_out))
+        .route("/console/", get(async || Redirect::permanent("/console")))
         .route("/console/{*rest}", any(pages::not_found))
         .method_not_allowed_fallback(pages::no_such_method)
         .layer(from_fn_with_state(desk.clone(), gate::guard));

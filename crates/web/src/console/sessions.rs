@@ -2,10 +2,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use stallkeeper_runtime::hex;
 use tokio::time::Instant;
 
 use super::Operator;
-use crate::hex;
 use crate::tokens::{Digest, digest_of};
 
 /// How long somebody stays signed in, whatever he does.

@@ -56,7 +56,8 @@ fn busy(status: StatusCode) -> Response {
 }
 
 fn secure(hall: &Hall, response: &mut Response) {
-    let beyond = hall.hand_off_origin().map(|origin| format!(" {origin}")).unwrap_or_default();
+    // A sign-up leads on to wherever its log-in is, and browsers hold every redirect of a form against this.
+    let beyond = hall.hand_off_scheme().map(|scheme| format!(" {scheme}:")).unwrap_or_default();
     let policy = format!(
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
          form-action 'self'{beyond}; frame-ancestors 'none'; base-uri 'none'"

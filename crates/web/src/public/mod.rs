@@ -57,11 +57,11 @@ impl Hall {
         self.url.scheme() == "https"
     }
 
-    /// Where forms may lead besides this site: browsers hold a form's redirects to it, too.
-    fn hand_off_origin(&self) -> Option<String> {
+    /// By which scheme forms may lead beyond this site.
+    fn hand_off_scheme(&self) -> Option<&str> {
         match self.desk.way() {
             Way::Hosted => None,
-            Way::HandOff(url) => Some(url.origin().ascii_serialization()),
+            Way::HandOff(url) => Some(url.scheme()),
         }
     }
 }

@@ -7,9 +7,12 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::SecretString;
+use stallkeeper_lifecycle::Timestamp;
 use stallkeeper_persistence::{Details, DetailsError, StoreError, VisitId};
 use stallkeeper_registration::{CodeError, Look, Stage, Way};
 use stallkeeper_runtime::error_chain;
+use time::OffsetDateTime;
+use time::macros::format_description;
 use url::form_urlencoded;
 
 use super::arrive::trouble;
@@ -138,7 +141,7 @@ fn show_look(
     let key = &registration.subscription;
     let entrance = hall.desk.entrance(&key.marketplace);
     let deadline = match stage {
-        Stage::Ending(at) => at.to_string(),
+        Stage::Ending(at) => minute(*at),
         _ => String::new(),
     };
     let subject = Subject {
@@ -239,4 +242,11 @@ impl Written {
             email: self.email.parse().ok()?,
         })
     }
+}
+
+/// A moment in UTC as people read it, such as `2026-12-03 14:00`: the minute that it is in.
+fn minute(at: Timestamp) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]");
+    let text = OffsetDateTime::try_from(at).ok().and_then(|time| time.format(format).ok());
+    text.unwrap_or_else(|| at.to_string())
 }

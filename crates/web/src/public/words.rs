@@ -75,13 +75,13 @@ const CHINESE: Labels = Labels {
     email: "电子邮箱",
     submit: "开通",
     go_on: "继续前往",
-    not_yours: "账号或产品不对?请关闭本页面:在您继续之前不会进行任何开通。",
+    not_yours: "账号或产品不对？请关闭本页面：在您继续之前不会进行任何开通。",
     open_app: "打开",
     to_listing: "前往",
     other_language: "English",
-    support: "有疑问?",
+    support: "有疑问？",
     mend: "请更正标出的内容。",
-    updates_itself: "本页面会自动更新,您可以保持打开。",
+    updates_itself: "本页面会自动更新，您可以保持打开。",
     main: "您的注册",
 };
 
@@ -194,13 +194,13 @@ fn chinese(stage: Stage, subject: Subject<'_>) -> Text {
         ),
         Stage::AwaitingSubscription => text(
             "正在等待订阅确认".to_owned(),
-            [format!("{marketplace} 尚未确认您对 {product} 的订阅,通常需要一两分钟。")],
+            [format!("{marketplace} 尚未确认您对 {product} 的订阅，通常需要一两分钟。")],
         ),
         Stage::AwaitingTenant => {
             let when = ready_within.map_or_else(String::new, |within| format!("最迟在 {within} 内完成。"));
             text(
                 "正在准备您的账号".to_owned(),
-                [format!("您对 {product} 的订阅已确认,正在为您准备账号。{when}")],
+                [format!("您对 {product} 的订阅已确认，正在为您准备账号。{when}")],
             )
         }
         Stage::Active => {
@@ -209,8 +209,8 @@ fn chinese(stage: Stage, subject: Subject<'_>) -> Text {
         Stage::PaymentFailed => text(
             "付款未成功".to_owned(),
             [
-                format!("{marketplace} 未能完成 {product} 的付款,订阅没有开始。"),
-                format!("请检查您 {marketplace} 账号的付款方式,然后重新订阅。"),
+                format!("{marketplace} 未能完成 {product} 的付款，订阅没有开始。"),
+                format!("请检查您 {marketplace} 账号的付款方式，然后重新订阅。"),
             ],
         ),
         Stage::Suspended => text(
@@ -219,13 +219,13 @@ fn chinese(stage: Stage, subject: Subject<'_>) -> Text {
         ),
         Stage::Ending(_) => text(
             "订阅即将结束".to_owned(),
-            [format!("{product} 的用量将结算至 {deadline}(UTC)。如需继续使用,请重新订阅。")],
+            [format!("{product} 的用量将结算至 {deadline}（UTC）。如需继续使用，请重新订阅。")],
         ),
         Stage::Ended => text(
             "您没有有效的订阅".to_owned(),
             [
                 format!("您对 {product} 的订阅已结束。"),
-                format!("如果您刚刚重新订阅,请等待 {marketplace} 确认。"),
+                format!("如果您刚刚重新订阅，请等待 {marketplace} 确认。"),
             ],
         ),
     }
@@ -281,26 +281,26 @@ fn chinese_trouble(trouble: Trouble, marketplace: &str) -> Text {
     let (title, words) = match trouble {
         Trouble::HowToSubscribe => (
             "请从云市场开通您的账号",
-            format!("请先在 {marketplace} 订阅,然后在那里打开您的订阅并选择“设置您的账户”。"),
+            format!("请先在 {marketplace} 订阅，然后在那里打开您的订阅并选择“设置您的账户”。"),
         ),
         Trouble::Expired => (
             "此链接已过期",
-            format!("链接仅在数小时内有效。请回到 {marketplace} 上的订阅,再次选择“设置您的账户”。"),
+            format!("链接仅在数小时内有效。请回到 {marketplace} 上的订阅，再次选择“设置您的账户”。"),
         ),
         Trouble::Invalid => {
-            ("无法识别此链接", format!("请回到 {marketplace} 上的订阅,再次选择“设置您的账户”。"))
+            ("无法识别此链接", format!("请回到 {marketplace} 上的订阅，再次选择“设置您的账户”。"))
         }
-        Trouble::Foreign => ("此订阅属于其他产品", "您订阅的产品不在此处开通,请联系卖家。".to_owned()),
+        Trouble::Foreign => ("此订阅属于其他产品", "您订阅的产品不在此处开通，请联系卖家。".to_owned()),
         Trouble::NotNow => {
-            ("暂时无法处理", "目前无法开通您的账号。请稍等一分钟后刷新页面,并确认重新提交表单。".to_owned())
+            ("暂时无法处理", "目前无法开通您的账号。请稍等一分钟后刷新页面，并确认重新提交表单。".to_owned())
         }
         Trouble::SellersFault => {
-            ("无法开通您的账号", "问题不在您这边。请告知卖家,之后再通过“设置您的账户”返回。".to_owned())
+            ("无法开通您的账号", "问题不在您这边。请告知卖家，之后再通过“设置您的账户”返回。".to_owned())
         }
         Trouble::AnotherBrowser => (
             "此页面属于其他浏览器",
             format!(
-                "页面只在打开它的浏览器中显示,有效期一天。请到 {marketplace} 上的订阅,再次选择“设置您的账户”。"
+                "页面只在打开它的浏览器中显示，有效期一天。请到 {marketplace} 上的订阅，再次选择“设置您的账户”。"
             ),
         ),
         Trouble::NoSuchPage => ("没有此页面", "请检查地址。".to_owned()),

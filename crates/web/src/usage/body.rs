@@ -1,9 +1,13 @@
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 use stallkeeper_ledger::Submission;
 
-use super::event::{Malformed, cloud_event, plain_event};
+use super::event::{Fields, Malformed, cloud_event, plain_event};
 
 /// How many events one request may hold.
 pub const REQUEST_EVENTS_MAX: usize = 1_000;
@@ -45,11 +49,46 @@ pub enum BodyError {
     },
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 struct Wrapped<'a> {
     #[serde(borrow)]
+    #[schemars(with = "EventList<Fields<'_>>")]
     events: Vec<&'a RawValue>,
+}
+
+/// So many events as a request may hold; for the description of the API.
+pub(super) struct EventList<T>(PhantomData<T>);
+
+impl<T: JsonSchema> JsonSchema for EventList<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}List", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let items = generator.subschema_for::<T>();
+        json_schema!({ "type": "array", "maxItems": REQUEST_EVENTS_MAX, "items": items })
+    }
+}
+
+/// What is read as [`UsageFormat::Events`]; for the description of the API.
+pub(super) enum EventsBody {}
+
+impl JsonSchema for EventsBody {
+    fn schema_name() -> Cow<'static, str> {
+        "Events".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let forms =
+            [generator.subschema_for::<EventList<Fields<'_>>>(), generator.subschema_for::<Wrapped<'_>>()];
+        json_schema!({ "oneOf": forms })
+    }
 }
 
 impl UsageFormat {

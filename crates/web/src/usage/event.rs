@@ -3,9 +3,12 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use stallkeeper_ledger::Submission;
+
+use crate::openapi::{Id, Moment, Name, SubscriptionText};
 
 /// How many tags of an event are read; the marketplace takes fewer.
 const TAGS_READ_MAX: usize = 64;
@@ -25,42 +28,98 @@ pub struct Malformed {
 }
 
 /// An event's fields as they stand in the text; `null` is as good as none.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Fields<'a> {
+#[schemars(rename = "Event")]
+pub(super) struct Fields<'a> {
+    /// The app's own, unique within the product and tenant.
     #[serde(borrow)]
+    #[schemars(with = "String", length(min = 1, max = 128))]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
+    #[schemars(with = "Id")]
     tenant: Option<&'a RawValue>,
     #[serde(borrow)]
+    #[schemars(with = "Name")]
     product: Option<&'a RawValue>,
     #[serde(borrow)]
+    #[schemars(with = "Name")]
     dimension: Option<&'a RawValue>,
     #[serde(borrow)]
+    #[schemars(with = "Quantity")]
     quantity: Option<&'a RawValue>,
     #[serde(borrow)]
+    #[schemars(with = "Moment")]
     occurred_at: Option<&'a RawValue>,
     #[serde(borrow)]
+    #[schemars(with = "Option<Id>")]
     user: Option<&'a RawValue>,
     #[serde(borrow)]
+    #[schemars(with = "Option<BTreeMap<String, String>>", extend("maxProperties" = 5))]
     tags: Option<&'a RawValue>,
+    /// Which of the tenant's subscriptions, where there are several.
     #[serde(borrow)]
+    #[schemars(with = "Option<SubscriptionText>")]
     subscription: Option<&'a RawValue>,
 }
 
 /// What is read of a CloudEvent (CloudEvents 1.0, JSON format); its other attributes say nothing about usage.
-#[derive(Deserialize)]
-struct Envelope<'a> {
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "CloudEvent")]
+pub(super) struct Envelope<'a> {
     #[serde(borrow)]
+    #[schemars(with = "String", extend("const" = "1.0"))]
     specversion: Option<&'a RawValue>,
     #[serde(borrow)]
+    #[schemars(with = "String")]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
+    #[schemars(with = "Option<Moment>")]
     time: Option<&'a RawValue>,
     #[serde(borrow)]
+    #[schemars(with = "Option<String>")]
     subject: Option<&'a RawValue>,
     #[serde(borrow)]
+    #[schemars(with = "CloudEventData")]
     data: Option<&'a RawValue>,
+}
+
+/// A number of units; as a text it passes through any JSON library unchanged.
+enum Quantity {}
+
+impl JsonSchema for Quantity {
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A decimal number of units without an exponent; as a text it passes through any JSON \
+                library unchanged.",
+            "oneOf": [
+                { "type": "number", "minimum": 0 },
+                { "type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "maxLength": QUANTITY_BYTES_MAX },
+            ],
+        })
+    }
+}
+
+/// An event's fields, of which a CloudEvent's attributes stand for some.
+enum CloudEventData {}
+
+impl JsonSchema for CloudEventData {
+    fn schema_name() -> Cow<'static, str> {
+        "CloudEventData".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Fields::json_schema(generator);
+        schema.insert("required".to_owned(), vec!["product", "dimension", "quantity"].into());
+        let description = "An event's fields; id, tenant and occurred_at may be left out for the attributes id, \
+            subject and time.";
+        schema.insert("description".to_owned(), description.into());
+        schema
+    }
 }
 
 /// What is wrong, before it is known with which event.

@@ -1,70 +1,104 @@
 //! Lines of listings; quantities are decimal texts in the dimension's units, times RFC 3339.
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use stallkeeper_ledger::{ApiDimension, EventState, MeterTerms, Record, RecordState, Scale, SubUnits};
+use stallkeeper_ledger::{
+    ApiDimension, EventState, LossReason, MeterTerms, Record, RecordState, Scale, SubUnits,
+};
 use stallkeeper_persistence::usage::{EventLine, LossLine, RecordLine, UsageSum};
 
-use super::post::held_word;
+use super::post::{HELD_WORDS, held_word};
+use crate::openapi::{Decimal, Moment};
+
+/// Where a record can stand.
+const RECORD_WORDS: [&str; 8] =
+    ["open", "frozen", "settled", "settled_assumed", "conflict", "rejected", "expired", "not_subscribed"];
 
 /// One record: a dimension's usage in one hour.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Hour")]
 pub(super) struct HourLine {
+    #[schemars(with = "Moment")]
     hour: String,
     dimension: String,
     /// What the marketplace calls it.
     api_name: String,
+    #[schemars(extend("enum" = RECORD_WORDS))]
     state: &'static str,
     /// What is billed; while it is open, what was counted.
+    #[schemars(with = "Decimal")]
     quantity: String,
+    #[schemars(with = "Decimal")]
     counted: String,
+    #[schemars(with = "Decimal")]
     carried_in: String,
+    #[schemars(with = "Decimal")]
     carried_out: String,
     /// The time that is sent.
+    #[schemars(with = "Option<Moment>")]
     stamp: Option<String>,
+    /// The marketplace's.
     record_id: Option<String>,
     attempts: usize,
     /// Until when it may be sent.
+    #[schemars(with = "Option<Moment>")]
     sent_until: Option<String>,
     /// Why it is not billed.
     reason: Option<String>,
 }
 
 /// What a dimension's usage comes to.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Total")]
 pub(super) struct TotalLine {
     dimension: String,
     api_name: String,
     /// The decimal places; none where the configuration does not name the dimension any more, and then the
     /// numbers are in its smallest parts.
     scale: Option<u8>,
+    #[schemars(with = "Decimal")]
     recorded: String,
+    #[schemars(with = "Decimal")]
     billed: String,
+    #[schemars(with = "Decimal")]
     lost: String,
 }
 
 /// One held event.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Held")]
 pub(super) struct HeldLine {
     id: String,
     product: String,
     tenant: String,
     subscription: String,
     dimension: String,
+    #[schemars(with = "Decimal")]
     quantity: String,
+    #[schemars(with = "Moment")]
     occurred_at: String,
+    #[schemars(with = "Moment")]
     received_at: String,
+    #[schemars(extend("enum" = HELD_WORDS))]
     reason: Option<&'static str>,
+    /// When it is lost.
+    #[schemars(with = "Option<Moment>")]
     until: Option<String>,
 }
 
 /// One line of what is lost.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Loss")]
 pub(super) struct LostLine {
     number: i64,
     subscription: String,
+    /// As the marketplace calls it.
     dimension: String,
+    #[schemars(with = "Moment")]
     hour: String,
+    #[schemars(with = "Decimal")]
     quantity: String,
+    #[schemars(extend("enum" = LossReason::ALL.map(LossReason::as_str)))]
     reason: &'static str,
     /// More, in words.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -74,8 +108,10 @@ pub(super) struct LostLine {
     event: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<String>,
+    #[schemars(with = "Moment")]
     found_at: String,
     /// When it turned out to be billed all the same.
+    #[schemars(with = "Option<Moment>")]
     recovered_at: Option<String>,
 }
 

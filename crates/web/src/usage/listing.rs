@@ -3,35 +3,47 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use stallkeeper_lifecycle::SubscriptionKey;
 use stallkeeper_persistence::{Page, StoreError};
 
 use super::lines::{HeldLine, LostLine};
 use crate::UsageApi;
+use crate::openapi::{Doc, Limit, SubscriptionText};
 use crate::problem_document::ProblemDocument;
 
-const LIMIT_DEFAULT: u32 = 100;
-/// Below the store's bound, as one line more is read to see whether there is one.
-const LIMIT_MAX: u32 = 500;
+/// How many lines a listing has where the caller does not say.
+pub(crate) const LIMIT_DEFAULT: u32 = 100;
+/// How many it has at the most: below the store's bound, as one line more is read to see whether there is one.
+pub(crate) const LIMIT_MAX: u32 = 500;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LossesQuery {
+    /// Of this subscription only.
+    #[schemars(with = "Option<SubscriptionText>")]
     subscription: Option<SubscriptionKey>,
+    /// `next` of the part before.
     after: Option<i64>,
+    #[schemars(with = "Option<Limit>")]
     limit: Option<u32>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HeldQuery {
+    /// Of this subscription only.
+    #[schemars(with = "Option<SubscriptionText>")]
     subscription: Option<SubscriptionKey>,
+    #[schemars(with = "Option<Limit>")]
     limit: Option<u32>,
 }
 
 /// What is lost.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Losses {
     losses: Vec<LostLine>,
     /// Behind which number there is more.
@@ -39,11 +51,44 @@ pub(super) struct Losses {
 }
 
 /// What is held, the first to run out first.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct HeldUsage {
     held: Vec<HeldLine>,
     /// Whether more is held than is shown.
     more: bool,
+}
+
+pub(super) fn losses_doc() -> Doc {
+    let example = json!({
+        "losses": [{
+            "number": 17, "subscription": "aws/prod-1/customer/X01", "dimension": "api-calls",
+            "hour": "2026-11-26T11:00:00Z", "quantity": "3.5", "reason": "window_closed",
+            "event": "req-7f3d", "tenant": "acme", "found_at": "2026-11-26T12:31:00Z", "recovered_at": null,
+        }],
+        "next": 17,
+    });
+    Doc::new("lostUsage", "What will not be billed, and why").query::<LossesQuery>().answer::<Losses>(
+        StatusCode::OK,
+        "Losses in the order in which they were found.",
+        example,
+    )
+}
+
+pub(super) fn held_doc() -> Doc {
+    let example = json!({
+        "held": [{
+            "id": "req-7f3c", "product": "p", "tenant": "acme", "subscription": "aws/prod-1/customer/X01",
+            "dimension": "calls", "quantity": "1", "occurred_at": "2026-11-26T10:10:00Z",
+            "received_at": "2026-11-26T12:30:00Z", "reason": "late", "until": "2026-11-27T10:00:00Z",
+        }],
+        "more": false,
+    });
+    let description = "Held usage, the first to run out first.";
+    Doc::new("heldUsage", "What waits, and until when").query::<HeldQuery>().answer::<HeldUsage>(
+        StatusCode::OK,
+        description,
+        example,
+    )
 }
 
 pub(super) async fn get_losses(

@@ -5,37 +5,105 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 use stallkeeper_ledger::{EventState, HeldReason, Submission, UsageId};
 use stallkeeper_persistence::usage::{DeskError, Taken};
 
-use super::body::{BodyError, REQUEST_BYTES_MAX, UsageEntry, UsageFormat, read_usage};
-use super::event::Malformed;
+use super::body::{BodyError, EventList, EventsBody, REQUEST_BYTES_MAX, UsageEntry, UsageFormat, read_usage};
+use super::event::{Envelope, Malformed};
 use crate::UsageApi;
+use crate::openapi::{Doc, Moment};
 use crate::problem_document::ProblemDocument;
 
-/// The body of an answer.
-#[derive(Serialize)]
+/// What became of a request's events.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Results")]
 pub(super) struct Answer {
     /// One for each event, in their order.
     results: Vec<EventResult>,
 }
 
 /// What became of one event.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Result")]
 struct EventResult {
     index: usize,
     /// None where it could not be read.
     id: Option<String>,
+    /// counted: it is part of an hour; held: it waits; lost: it is listed as not billed; known: it was stored before;
+    /// refused: nothing of it is stored.
+    #[schemars(extend("enum" = ["counted", "held", "lost", "known", "refused"]))]
     status: &'static str,
+    /// In which it is counted.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Moment")]
     hour: Option<String>,
+    /// When held usage is lost.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Moment")]
     until: Option<String>,
+    /// The word for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+}
+
+pub(super) fn post_doc() -> Doc {
+    let cloud_event = json!({
+        "specversion": "1.0", "id": "req-7f3a", "source": "/app", "type": "com.example.used", "subject": "acme",
+        "time": "2026-11-26T12:10:00Z", "data": { "product": "p", "dimension": "calls", "quantity": 1 },
+    });
+    Doc::new("reportUsage", "Report usage")
+        .detail(
+            "Each event is durable when its result is there. The same id of a product and tenant counts once, so \
+             sending again is always safe. A refused event does not touch the others. At most 1,000 events and \
+             1 MiB.",
+        )
+        .body::<EventsBody>("application/json", events_example())
+        .body::<Envelope<'_>>("application/cloudevents+json", cloud_event.clone())
+        .body::<EventList<Envelope<'_>>>("application/cloudevents-batch+json", json!([cloud_event]))
+        .answer::<Answer>(StatusCode::OK, "One result for each event, in their order.", results_example())
+        .problem(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "The content type is none of these.",
+        )
+        .problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "unprocessable",
+            "The body is JSON but of another form, or has too many events.",
+        )
+        .problem(StatusCode::TOO_MANY_REQUESTS, "busy", "Too much usage is waiting; nothing of this is stored.")
+}
+
+fn events_example() -> Value {
+    json!({ "events": [
+        {
+            "id": "req-7f3a", "tenant": "acme", "product": "p", "dimension": "calls", "quantity": 12.5,
+            "occurred_at": "2026-11-26T12:10:00Z",
+        },
+        {
+            "id": "req-7f3b", "tenant": "acme", "product": "p", "dimension": "calls", "quantity": "0.1",
+            "occurred_at": "2026-11-26T12:10:01Z", "user": "ann", "tags": { "team": "red" },
+            "subscription": "aws/prod-1/customer/X01",
+        },
+    ] })
+}
+
+fn results_example() -> Value {
+    json!({ "results": [
+        { "index": 0, "id": "req-7f3a", "status": "counted", "hour": "2026-11-26T12:00:00Z" },
+        { "index": 1, "id": "req-7f3b", "status": "known" },
+        { "index": 2, "id": "req-7f3c", "status": "held", "reason": "late", "until": "2026-11-26T14:00:00Z" },
+        { "index": 3, "id": "req-7f3d", "status": "lost", "reason": "window_closed" },
+        {
+            "index": 4, "id": null, "status": "refused", "reason": "malformed",
+            "message": "expected an object",
+        },
+    ] })
 }
 
 pub(super) async fn post_usage(
@@ -150,6 +218,9 @@ impl EventResult {
         }
     }
 }
+
+/// What held usage can wait for, and nothing.
+pub(super) const HELD_WORDS: [Option<&str>; 3] = [Some("before_activation"), Some("late"), None];
 
 /// The word for what held usage waits for.
 pub(super) fn held_word(reason: HeldReason) -> &'static str {

@@ -4,7 +4,10 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use stallkeeper_ledger::{Hour, MeterTerms};
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 use stallkeeper_persistence::Page;
@@ -13,26 +16,55 @@ use stallkeeper_persistence::usage::RecordFilter;
 use super::lines::{HourLine, TotalLine};
 use super::listing::{HeldUsage, Losses, bounded, held, losses, next_of, parameters};
 use crate::UsageApi;
+use crate::openapi::{Cursor, Doc, Id, KeySegment, Limit, Moment};
 use crate::problem_document::ProblemDocument;
 
 /// How far back a listing goes where the caller does not say.
 const LOOK_BACK: Duration = Duration::from_hours(31 * 24);
 
-#[derive(Deserialize)]
+/// The kinds of holders, by which a key is told.
+const HOLDER_KINDS: [&str; 5] = ["customer", "license", "agreement", "instance", "code"];
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UsageQuery {
+    /// The first hour is this time's; 31 days ago where it is left out.
+    #[schemars(with = "Option<Moment>")]
     from: Option<String>,
+    /// Hours before this time.
+    #[schemars(with = "Option<Moment>")]
     to: Option<String>,
+    #[schemars(with = "Option<Cursor>")]
     cursor: Option<String>,
+    #[schemars(with = "Option<Limit>")]
     limit: Option<u32>,
 }
 
+/// The parts of a subscription's key.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct KeyParts {
+    /// The marketplace's name in the configuration.
+    #[schemars(with = "KeySegment")]
+    marketplace: String,
+    /// The listing's code.
+    #[schemars(with = "KeySegment")]
+    product: String,
+    /// The kind of the holder's id.
+    #[schemars(extend("enum" = HOLDER_KINDS))]
+    kind: String,
+    /// The holder's id; a slash in it is sent percent-encoded.
+    #[schemars(with = "Id")]
+    id: String,
+}
+
 /// A subscription's usage.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct SubscriptionUsage {
     subscription: String,
     tenant: Option<String>,
+    #[schemars(with = "Moment")]
     from: String,
+    #[schemars(with = "Moment")]
     to: String,
     hours: Vec<HourLine>,
     /// The next part's cursor.
@@ -43,16 +75,40 @@ pub(super) struct SubscriptionUsage {
 }
 
 /// What is told of a subscription's usage besides its hours.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Whole {
     totals: Vec<TotalLine>,
     held: HeldUsage,
     lost: Losses,
 }
 
+pub(super) fn usage_doc() -> Doc {
+    let hour = json!({
+        "hour": "2026-11-26T12:00:00Z", "dimension": "calls", "api_name": "api-calls", "state": "settled",
+        "quantity": "12", "counted": "12.6", "carried_in": "0", "carried_out": "0.6",
+        "stamp": "2026-11-26T12:00:00Z", "record_id": "fEaQ1xEXAMPLE", "attempts": 1,
+        "sent_until": "2026-11-27T12:00:00Z", "reason": null,
+    });
+    let total = json!({
+        "dimension": "calls", "api_name": "api-calls", "scale": 2, "recorded": "12.6", "billed": "12",
+        "lost": "0",
+    });
+    let example = json!({
+        "subscription": "aws/prod-1/customer/X01", "tenant": "acme",
+        "from": "2026-11-26T00:00:00Z", "to": "2026-11-27T00:00:00Z", "hours": [hour], "next": null,
+        "totals": [total], "held": { "held": [], "more": false }, "lost": { "losses": [], "next": null },
+    });
+    Doc::new("subscriptionUsage", "What became of a subscription's usage, hour by hour")
+        .detail("`totals`, `held` and `lost` are of all times, and come with the first part only.")
+        .path::<KeyParts>()
+        .query::<UsageQuery>()
+        .answer::<SubscriptionUsage>(StatusCode::OK, "A part of its hours.", example)
+        .problem(StatusCode::NOT_FOUND, "not-found", "The subscription is not metered.")
+}
+
 pub(super) async fn get_subscription_usage(
     State(api): State<Arc<dyn UsageApi>>,
-    path: Result<Path<(String, String, String, String)>, PathRejection>,
+    path: Result<Path<KeyParts>, PathRejection>,
     query: Result<Query<UsageQuery>, QueryRejection>,
 ) -> Result<Json<SubscriptionUsage>, ProblemDocument> {
     let key = key_of(path)?;
@@ -93,12 +149,12 @@ async fn whole(
     })
 }
 
-pub(crate) type KeyParts = Path<(String, String, String, String)>;
-
 /// The key whose parts stand in the path; a slash inside the holder's id is sent percent-encoded.
-pub(crate) fn key_of(path: Result<KeyParts, PathRejection>) -> Result<SubscriptionKey, ProblemDocument> {
+pub(crate) fn key_of(
+    path: Result<Path<KeyParts>, PathRejection>,
+) -> Result<SubscriptionKey, ProblemDocument> {
     let parts = path.map_err(|rejection| ProblemDocument::bad_request(rejection.body_text()))?;
-    let Path((marketplace, product, kind, id)) = parts;
+    let Path(KeyParts { marketplace, product, kind, id }) = parts;
     let key = format!("{marketplace}/{product}/{kind}/{id}");
     let is_one_part = |part: &String| !part.contains('/');
     if ![&marketplace, &product, &kind].into_iter().all(is_one_part) {

@@ -4,22 +4,51 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::error::Category;
+use serde_json::json;
 use stallkeeper_lifecycle::Timestamp;
 use stallkeeper_persistence::usage::{Watermark, WatermarkError};
 
 use super::post::unread;
 use crate::UsageApi;
+use crate::openapi::{Doc, Id, Moment, Name};
 use crate::problem_document::ProblemDocument;
 
-#[derive(Deserialize)]
+/// Up to when usage is complete.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Watermark")]
 struct Body {
+    #[schemars(with = "Name")]
     product: String,
+    /// Left out, it is so of all tenants.
+    #[schemars(with = "Option<Id>")]
     tenant: Option<String>,
+    /// Which of the product's sources says so.
+    #[schemars(with = "Name")]
     source: String,
+    /// All usage before this time has been reported.
+    #[schemars(with = "Moment")]
     complete_through: String,
+}
+
+pub(super) fn watermark_doc() -> Doc {
+    let example = json!({ "product": "p", "source": "app", "complete_through": "2026-11-26T12:00:00Z" });
+    Doc::new("completeUsage", "Say up to when usage is complete")
+        .detail(
+            "Hours close as soon as every source of the product has said so; without a word they close after the \
+             settle delay. A watermark that is not later than the one before changes nothing.",
+        )
+        .body::<Body>("application/json", example)
+        .empty(StatusCode::NO_CONTENT, "It is stored.")
+        .problem(StatusCode::NOT_FOUND, "not-found", "There is no such product or tenant.")
+        .problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "unprocessable",
+            "A field is missing or wrong, the product has no such source, or the time lies in the future.",
+        )
 }
 
 pub(super) async fn put_watermark(

@@ -3,43 +3,75 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use stallkeeper_ledger::{Meter, Phase, Seal};
 use stallkeeper_lifecycle::{SubscriptionKey, Timestamp};
 use stallkeeper_persistence::Page;
 
 use super::listing::{bounded, next_of, parameters};
 use crate::UsageApi;
+use crate::openapi::{Doc, Limit, Moment, SubscriptionText};
 use crate::problem_document::ProblemDocument;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WindowsQuery {
+    /// `next` of the part before.
+    #[schemars(with = "Option<SubscriptionText>")]
     after: Option<SubscriptionKey>,
+    #[schemars(with = "Option<Limit>")]
     limit: Option<u32>,
 }
 
 /// Final-usage windows that are open.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Windows {
     windows: Vec<Window>,
     /// Behind which subscription there may be more, also where none is shown here.
     next: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Window {
     subscription: String,
     product: Option<String>,
     tenant: Option<String>,
     /// Since when the buyer leaves.
+    #[schemars(with = "Moment")]
     since: String,
     /// The first instant at which it is too late.
+    #[schemars(with = "Moment")]
     deadline: String,
     /// Whole minutes until then.
     minutes_left: u64,
-    /// `open` while usage goes to its own hour, `sealed` once the final usage was frozen.
+    /// open: usage goes to its own hour; sealed: what was reported until then is frozen, and what comes now goes to
+    /// the next hour, where that begins in time.
+    #[schemars(extend("enum" = ["open", "sealed"]))]
     state: &'static str,
+}
+
+pub(super) fn windows_doc() -> Doc {
+    let example = json!({
+        "windows": [{
+            "subscription": "aws/prod-1/customer/X01", "product": "p", "tenant": "acme",
+            "since": "2026-11-26T12:00:00Z", "deadline": "2026-11-26T13:00:00Z", "minutes_left": 30,
+            "state": "open",
+        }],
+        "next": null,
+    });
+    Doc::new("openWindows", "Which final-usage windows are open")
+        .detail(
+            "The buyer leaves: report what is left of the usage, and say by a watermark when it is complete.",
+        )
+        .query::<WindowsQuery>()
+        .answer::<Windows>(
+            StatusCode::OK,
+            "Open windows. A part may be empty and have a next one all the same.",
+            example,
+        )
 }
 
 pub(super) async fn get_windows(

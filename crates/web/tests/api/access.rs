@@ -5,7 +5,6 @@ use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Body;
 use axum::http::{Request, header};
 use secrecy::SecretString;
@@ -14,8 +13,7 @@ use stallkeeper_entitlement::{Catalog, CatalogListing, CatalogProduct, entitleme
 use stallkeeper_lifecycle::{Binding, Change, Fact, FactKind, SubscriptionKey, Terms, Timestamp, Trial};
 use stallkeeper_persistence::usage::MeterTermsOf;
 use stallkeeper_persistence::{
-    Act, Actor, Content, Details, Door, InboxKey, Incoming, NewRegistration, NewVisit, Outcome, Received,
-    Store, SubmitError, TermsOf, VisitId, commit,
+    Act, Actor, Content, Door, InboxKey, Incoming, Outcome, Received, Store, SubmitError, TermsOf, commit,
 };
 use stallkeeper_persistence_sqlite::{Options, SqliteStore};
 use stallkeeper_registration::{Desk, DeskConfig, Way};
@@ -26,10 +24,6 @@ use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::{ACME, Answer, NOON, READER, Stage, bearing};
-
-/// A registration that is there, whose buyer carries [`CODE`].
-pub(crate) const REGISTRATION: &str = "0123456789abcdef0123456789abcdef";
-const CODE: &str = "the-code-of-an-example";
 
 /// A store in which `acme` has the product `p`, two others are unclaimed, and all that is known by now is answered from memory.
 pub(crate) struct Access {
@@ -154,29 +148,7 @@ async fn fill(store: &dyn Store, now: Timestamp) {
     for batch in batches {
         commit(store, &batch, now, &PayAsYouGo).await.unwrap();
     }
-    register(store, now).await;
-}
-
-async fn register(store: &dyn Store, now: Timestamp) {
-    let registration = NewRegistration {
-        id: REGISTRATION.parse().unwrap(),
-        subscription: "aws/prod-1/customer/X04".parse().unwrap(),
-        account: "123456789012".parse().ok(),
-        license_arn: None,
-        agreement: None,
-    };
-    let visit = VisitId::new([1; 16]);
-    let (browser, ends_at) = ([1; 32], now.plus(Duration::from_hours(1)));
-    let new = NewVisit { id: visit.clone(), browser, ends_at };
-    store.register(&registration, &new, now).await.unwrap();
-    let details = Details {
-        company: "Example Buyer".parse().unwrap(),
-        contact: "Mia".parse().unwrap(),
-        email: "mia@example.com".parse().unwrap(),
-    };
-    store.put_details(&registration.id, &details, now).await.unwrap();
-    let digest = digest(&SHA256, CODE.as_bytes());
-    store.put_code(&visit, digest.as_ref().try_into().unwrap(), ends_at).await.unwrap();
+    crate::registrations::register(store, now).await;
 }
 
 fn texts<'a>(values: &'a Value, field: &str) -> Vec<&'a str> {
@@ -268,6 +240,14 @@ async fn a_grant_is_put_shown_listed_and_revoked_with_who_did_it() {
     let listed = stage.get("/v1/grants?tenant=bolt").await.json;
     assert_eq!(texts(&listed["grants"], "revoked_by"), ["operator:token app"]);
     assert_eq!(stage.get("/v1/grants?tenant=acme").await.json["grants"], json!([]));
+}
+
+#[tokio::test]
+async fn a_grant_is_not_moved_to_another_tenant() {
+    let stage = Stage::new();
+    let of = |tenant| json!({ "tenant": tenant, "product": "vault", "why": "pilot" }).to_string();
+    assert_eq!(stage.put("/v1/grants/one", of("bolt")).await.status, 201);
+    stage.put("/v1/grants/one", of("crux")).await.problem(409, "conflict");
 }
 
 #[tokio::test]

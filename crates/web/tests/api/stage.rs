@@ -23,6 +23,7 @@ use stallkeeper_web::{ApiToken, ApiTokens, Scope, UsageApi, access_routes, api_r
 use tower::ServiceExt;
 
 use crate::access::Access;
+use crate::documented;
 
 pub(crate) const WRITER: &str = "writer-0123456789abcdef";
 pub(crate) const READER: &str = "reader-0123456789abcdef";
@@ -276,7 +277,19 @@ impl Stage {
         self
     }
 
+    /// What is answered; it has to be what the API's own description says.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = self.answer(request).await;
+        let document = Request::get("/openapi.json").body(Body::empty()).unwrap();
+        let document = self.answer(document).await.json;
+        if let Some(operation) = documented::operation(&document, &method, &path) {
+            operation.hold(&answer);
+        }
+        answer
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Answer {
         let answer = self.routes.clone().oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request, header};
-use stallkeeper_web::{ApiToken, ApiTokens, Scope, TokenError};
+use stallkeeper_web::{ApiToken, ApiTokens, Scope, TokenError, TokenSecret};
 
 use crate::openapi::{call, operations};
 use crate::stage::{READER, Stage, WRITER, WRITES, bearing};
@@ -45,6 +45,42 @@ async fn a_revoked_token_is_a_401() {
 }
 
 #[tokio::test]
+async fn two_tokens_of_one_scope_are_valid_side_by_side_until_the_old_one_is_taken_away() {
+    let (old, new) = (token("app", WRITER), token("app-2", "another-0123456789abcdef"));
+    let both = Stage::with_tokens(&ApiTokens::new([old, new.clone()]).unwrap());
+    for bearer in [WRITER, "another-0123456789abcdef"] {
+        assert_ne!(both.send(call(&Method::POST, "/v1/usage", bearer)).await.status, 401);
+    }
+    let after = Stage::with_tokens(&ApiTokens::new([new]).unwrap());
+    after.send(call(&Method::POST, "/v1/usage", WRITER)).await.problem(401, "unauthorized");
+    assert_ne!(after.send(call(&Method::POST, "/v1/usage", "another-0123456789abcdef")).await.status, 401);
+}
+
+/// What `printf %s writer-0123456789abcdef | sha256sum` prints.
+const DIGEST: &str = "feb10ad87281934dcaf9fc17d29a365ae7b36b1596b34e2a1fff6f02a66b65dc";
+
+#[tokio::test]
+async fn a_token_of_which_only_the_digest_is_configured_opens_the_api() {
+    let hashed = ApiToken { token: DIGEST.parse().unwrap(), ..token("app", "") };
+    let stage = Stage::with_tokens(&ApiTokens::new([hashed]).unwrap());
+    assert_ne!(stage.send(call(&Method::POST, "/v1/usage", WRITER)).await.status, 401);
+    // The digest itself opens nothing.
+    stage.send(call(&Method::POST, "/v1/usage", DIGEST)).await.problem(401, "unauthorized");
+}
+
+#[test]
+fn a_digest_is_64_hexadecimal_digits() {
+    assert_eq!(
+        DIGEST.parse::<TokenSecret>().unwrap().digest(),
+        TokenSecret::from(WRITER.to_owned()).digest()
+    );
+    assert_eq!(DIGEST.to_uppercase().parse::<TokenSecret>().unwrap().digest()[0], 0xfe);
+    for wrong in ["", "ab", &DIGEST[1..], &format!("{DIGEST}00"), &DIGEST.replace('a', "g")] {
+        assert!(wrong.parse::<TokenSecret>().is_err(), "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_does_only_what_its_scopes_allow() {
     let stage = Stage::new();
     for (method, path, scope) in operations() {
@@ -82,6 +118,9 @@ fn tokens_that_can_be_guessed_sent_by_nobody_or_mistaken_are_refused() {
         refused(vec![token("a", WRITER), token("b", WRITER)]),
         TokenError::Same { first: "a".into(), second: "b".into() }
     );
+    let hashed = ApiToken { token: DIGEST.parse().unwrap(), ..token("b", "") };
+    let same = TokenError::Same { first: "a".into(), second: "b".into() };
+    assert_eq!(refused(vec![token("a", WRITER), hashed]), same);
 }
 
 #[test]

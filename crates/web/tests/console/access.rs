@@ -39,6 +39,7 @@ async fn an_operator_signs_in_with_his_token_and_out_again() {
     }
     assert!(!cookie.contains(TOKEN) && !cookie.contains("Secure"), "{cookie}");
     assert_eq!(browser.get("/console").await.status, StatusCode::OK);
+    assert_eq!(browser.get("/console/").await.header(header::LOCATION), "/console");
     browser.act("/console/sign-out", "").await;
     assert_eq!(browser.get("/console").await.header(header::LOCATION), "/console/sign-in");
 }

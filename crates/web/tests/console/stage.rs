@@ -35,7 +35,7 @@ impl Answer {
 }
 
 pub(crate) fn mia_only() -> Access {
-    let token = OperatorToken { operator: Operator::new("mia").unwrap(), token: TOKEN.into() };
+    let token = OperatorToken { operator: Operator::new("mia").unwrap(), token: TOKEN.to_owned().into() };
     Access { operators: Operators::new([token]).unwrap(), ..Access::default() }
 }
 

@@ -1,7 +1,8 @@
 use std::fmt::Write;
 
 use serde::Serialize;
-use stallkeeper_web::{head, hex, safe_lines};
+use stallkeeper_runtime::hex;
+use stallkeeper_web::{head, safe_lines};
 
 /// How much of a body is shown, in bytes; JSON has all that a queue lets through.
 const TEXT_BYTES_MAX: usize = 8 * 1024;

@@ -190,7 +190,7 @@ pub(super) struct JobRow {
 impl JobRow {
     pub(super) fn of(record: &JobRecord, now: Timestamp) -> Self {
         let (tone, plan) = match (record.state, record.leased_until) {
-            (JobState::Parked, _) => (Tone::Quiet, "nothing runs such jobs yet".to_owned()),
+            (JobState::Parked, _) => (Tone::Quiet, "for nobody, as no endpoint is configured".to_owned()),
             (JobState::Failed, _) => (Tone::Bad, "given up".to_owned()),
             (JobState::Due, Some(until)) if until > now => (Tone::Good, "runs now".to_owned()),
             (JobState::Due, _) => (Tone::Good, format!("due {}", distance(record.due_at, now))),
