@@ -94,7 +94,8 @@ impl Watch {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.risks.extend(news.into_iter().map(|(number, risk)| (risk.until, number)));
         while seen.risks.len() > TOLD_MAX {
-            seen.risks.pop_first();
+            // Those with the most time left are looked at last.
+            seen.risks.pop_last();
         }
         Ok(())
     }

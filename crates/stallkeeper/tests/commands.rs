@@ -216,7 +216,7 @@ async fn a_story_tells_what_happened_and_what_is_still_to_be_done() {
     let happened = row(&text, "2026-03-01T11:00:00Z");
     assert_eq!(happened[2..], ["subscribe-success", "unclaimed", "applied", "marketplace"]);
     assert!(text.contains("bound to acme") && text.contains("operator:ann"), "{text}");
-    assert_eq!(row(&text, "announce"), ["announce", "parked", "nothing runs such jobs yet"]);
+    assert_eq!(row(&text, "announce"), ["announce", "parked", "for nobody, as no endpoint is configured"]);
     let json = stall.run_json(&format!("subscriptions show {KEY} --json --lines 1")).await;
     assert_eq!((&json["history"][0]["what"], &json["history_earlier"]), (&json!("bound"), &json!(1)));
     assert_eq!(json["period"]["started_at"], "2026-03-01T11:00:00Z");

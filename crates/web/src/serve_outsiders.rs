@@ -1,4 +1,3 @@
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,17 +38,14 @@ impl Default for ConnectionBounds {
 }
 
 /// Serves anybody until `stop`, by HTTP/1.1 as proxies speak it, one request for each connection, so that nobody keeps
-/// a place by asking now and then; requests that run then are finished, or cut after
-/// a second.
-///
-/// # Errors
-/// Never: a listener that takes no connection is asked again.
+/// a place by asking now and then; requests that run then are finished, or cut after a second. A listener that takes no
+/// connection is asked again.
 pub async fn serve_outsiders(
     listener: TcpListener,
     routes: Router,
     bounds: ConnectionBounds,
     stop: CancellationToken,
-) -> io::Result<()> {
+) {
     let (places, running) = (Arc::new(Semaphore::new(bounds.at_once)), GracefulShutdown::new());
     let mut connections = JoinSet::new();
     let taking = async {
@@ -72,7 +68,6 @@ pub async fn serve_outsiders(
     drop(listener);
     // Connections that go on after that end with their set.
     let _drained = tokio::time::timeout(DRAIN, running.shutdown()).await;
-    Ok(())
 }
 
 async fn take(listener: &TcpListener) -> TcpStream {

@@ -16,7 +16,7 @@ use crate::table::{Rfc3339, Screen, print, print_json, safe, when};
 /// What can be done with stored work.
 #[derive(Debug, Subcommand)]
 pub enum JobsCommand {
-    /// List stored work: given up, due, or parked because nothing runs such jobs yet.
+    /// List stored work: given up, due, or parked because no endpoint is configured.
     List(ListArgs),
     /// Try a job that was given up again, at once.
     Retry(RetryArgs),
@@ -175,7 +175,7 @@ impl JobLine {
 /// When a job runs, in words.
 pub(super) fn plan(record: &JobRecord, now: Timestamp) -> String {
     match (record.state, record.leased_until) {
-        (JobState::Parked, _) => "nothing runs such jobs yet".to_owned(),
+        (JobState::Parked, _) => "for nobody, as no endpoint is configured".to_owned(),
         (JobState::Failed, _) => "given up; see `stallkeeper jobs retry`".to_owned(),
         (JobState::Due, Some(until)) if until > now => {
             format!("runs now, at most until {}", when(until, now))
@@ -233,7 +233,7 @@ mod tests {
     fn a_job_tells_when_it_runs_or_why_not() {
         let now = at("2026-03-01T12:00:00Z");
         assert_eq!(plan(&record(JobState::Due), now), "2026-03-01T12:30:00Z (in 30 min)");
-        assert_eq!(plan(&record(JobState::Parked), now), "nothing runs such jobs yet");
+        assert_eq!(plan(&record(JobState::Parked), now), "for nobody, as no endpoint is configured");
         let leased = JobRecord { leased_until: Some(at("2026-03-01T12:01:00Z")), ..record(JobState::Due) };
         assert!(plan(&leased, now).starts_with("runs now"));
     }
