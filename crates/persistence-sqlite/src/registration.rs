@@ -221,9 +221,11 @@ async fn read_visited(
 
 async fn list(
     connection: &mut SqliteConnection,
+    filter: RegistrationFilter,
     page: &Page<RegistrationId>,
     now: Timestamp,
 ) -> Result<Vec<Row>, StoreError> {
+    let is_pending = filter == RegistrationFilter::Pending;
     let after = page.after.as_ref().map_or("", RegistrationId::as_str);
     let (now, rows) = (now.as_micros(), page.rows());
     sqlx::query_as!(
@@ -233,36 +235,13 @@ async fn list(
             r.created_at, r.seen_at, r.ends_at, s.tenant AS "tenant?"
         FROM registrations r LEFT JOIN subscriptions s ON s.key = r.subscription
         WHERE r.id > $1 AND r.ends_at > $2
+            AND (NOT $4 OR (r.submitted_at IS NOT NULL AND s.tenant IS NULL))
         ORDER BY r.id LIMIT $3
         "#,
         after,
         now,
         rows,
-    )
-    .fetch_all(connection)
-    .await
-    .map_err(store_error)
-}
-
-async fn list_pending(
-    connection: &mut SqliteConnection,
-    page: &Page<RegistrationId>,
-    now: Timestamp,
-) -> Result<Vec<Row>, StoreError> {
-    let after = page.after.as_ref().map_or("", RegistrationId::as_str);
-    let (now, rows) = (now.as_micros(), page.rows());
-    sqlx::query_as!(
-        Row,
-        r#"
-        SELECT r.id, r.subscription, r.account, r.license_arn, r.agreement, r.company, r.contact, r.email, r.submitted_at,
-            r.created_at, r.seen_at, r.ends_at, s.tenant AS "tenant?"
-        FROM registrations r LEFT JOIN subscriptions s ON s.key = r.subscription
-        WHERE r.id > $1 AND r.ends_at > $2 AND r.submitted_at IS NOT NULL AND s.tenant IS NULL
-        ORDER BY r.id LIMIT $3
-        "#,
-        after,
-        now,
-        rows,
+        is_pending,
     )
     .fetch_all(connection)
     .await
@@ -387,10 +366,7 @@ impl RegistrationStore for SqliteStore {
     ) -> Result<Vec<RegistrationRecord>, StoreError> {
         self.bounded(async {
             let mut connection = self.readers.acquire().await.map_err(store_error)?;
-            let rows = match filter {
-                RegistrationFilter::All => list(&mut connection, page, now).await,
-                RegistrationFilter::Pending => list_pending(&mut connection, page, now).await,
-            };
+            let rows = list(&mut connection, filter, page, now).await;
             rows?.into_iter().map(Row::read).collect()
         })
         .await
